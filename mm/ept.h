@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The format of EPT entries: Intel SDM vol. 3, chapter "VMX Support for Address Translation", section "The Extended Page
+ * Table Mechanism (EPT)". Pure data: what an entry says, not what is done with it.
+ *
+ * Whether an entry is a leaf depends on its level: every entry of level 4K that is present is one, those of 2M and 1G
+ * are where bit 7 is set, and those above never are.
+ */
+#ifndef MM_EPT_H
+#define MM_EPT_H
+
+#include "mm/types.h"
+
+enum { EPT_ENTRIES = 512, EPT_INDEX_BITS = 9 };
+
+#define EPT_READ        (1ull << 0)
+#define EPT_WRITE       (1ull << 1)
+#define EPT_EXECUTE     (1ull << 2)
+#define EPT_PERMISSIONS (EPT_READ | EPT_WRITE | EPT_EXECUTE)
+#define EPT_TYPE        (7ull << 3) /* memory type of a leaf */
+#define EPT_TYPE_WB     (6ull << 3)
+#define EPT_IGNORE_PAT  (1ull << 6)
+#define EPT_LARGE       (1ull << 7)
+#define EPT_ACCESSED    (1ull << 8)
+#define EPT_DIRTY       (1ull << 9)
+#define EPT_ADDRESS     (((1ull << 52) - 1) & ~(PAGE_SIZE - 1)) /* bits from MAXPHYADDR up are 0 */
+#define EPT_SUPPRESS_VE (1ull << 63)
+
+static_assert(EPT_ENTRIES * sizeof(u64) == PAGE_SIZE && EPT_ENTRIES == 1 << EPT_INDEX_BITS, "a table is a page");
+static_assert((EPT_PERMISSIONS ^ EPT_TYPE ^ EPT_IGNORE_PAT ^ EPT_LARGE ^ EPT_ACCESSED ^ EPT_DIRTY ^ EPT_ADDRESS ^
+               EPT_SUPPRESS_VE) == (EPT_PERMISSIONS | EPT_TYPE | EPT_IGNORE_PAT | EPT_LARGE | EPT_ACCESSED | EPT_DIRTY |
+                                    EPT_ADDRESS | EPT_SUPPRESS_VE),
+              "bits do not overlap");
+
+/*
+ * What a table is filled with. Not zero: bit 63 keeps the violation an exit, whether or not the processor may turn
+ * violations into #VE.
+ */
+#define EPT_EMPTY EPT_SUPPRESS_VE
+
+static inline bool ept_is_present(u64 entry)
+{
+    return (entry & EPT_PERMISSIONS) != 0;
+}
+
+static inline bool ept_is_leaf(u64 entry, enum level level)
+{
+    return ept_is_present(entry) && (level == LEVEL_4K || (entry & EPT_LARGE) != 0);
+}
+
+static inline bool ept_is_table(u64 entry, enum level level)
+{
+    return ept_is_present(entry) && !ept_is_leaf(entry, level);
+}
+
+/* The first frame of a leaf, or the frame of a table. */
+static inline pfn_t ept_frame(u64 entry)
+{
+    return (pfn_t){ (entry & EPT_ADDRESS) >> PAGE_SHIFT };
+}
+
+/* The entry that points to a table. It permits everything: the leaf decides. */
+static inline u64 ept_table(pfn_t table)
+{
+    return pfn_to_hpa(table).v | EPT_PERMISSIONS;
+}
+
+/* The entry that maps level_pages(level) frames from `first`, which is aligned to them: RAM, whatever the guest's PAT says. */
+static inline u64 ept_leaf(pfn_t first, enum level level, u64 permissions)
+{
+    return pfn_to_hpa(first).v | permissions | EPT_TYPE_WB | EPT_IGNORE_PAT | EPT_SUPPRESS_VE |
+           (level == LEVEL_4K ? 0 : EPT_LARGE);
+}
+
+static inline bool ept_permits(u64 entry, u64 permissions)
+{
+    return (permissions & ~entry & EPT_PERMISSIONS) == 0;
+}
+
+/* The index of the entry for `gfn` in a table whose entries have `level`. */
+static inline unsigned ept_index(gfn_t gfn, enum level level)
+{
+    return (unsigned)(gfn.v >> level_order(level)) % EPT_ENTRIES;
+}
+
+/*
+ * Whether a translation through `old` may be used after the entry has become `value`. If not, it needs a flush (P6): a
+ * removal, another frame, or less permission. More permission does not: the processor walks again before it faults.
+ */
+static inline bool ept_change_needs_flush(u64 old, u64 value)
+{
+    const u64 same = EPT_ADDRESS | EPT_TYPE | EPT_IGNORE_PAT | EPT_LARGE;
+
+    return ept_is_present(old) && (((old ^ value) & same) != 0 || !ept_permits(value, old & EPT_PERMISSIONS));
+}
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The frame allocator: a buddy allocator over the machine's RAM in blocks of 2^order frames, order 0 (4K) to 18 (1G).
+ */
+#ifndef MM_FRAME_H
+#define MM_FRAME_H
+
+#include "mm/types.h"
+
+enum { FRAME_MAX_ORDER = 18, FRAME_NO_KIND = 0 };
+
+/* What an allocated block is used for; counted for each kind, checked when it is freed. */
+enum frame_kind { FRAME_CONTROL = 1, FRAME_TABLE, FRAME_GUEST, FRAME_KIND_COUNT };
+
+struct frame_stats {
+    u64 total;                  /* frames that were ever added */
+    u64 free;                   /* frames */
+    u64 used[FRAME_KIND_COUNT]; /* frames by kind */
+};
+
+/*
+ * Prepares for frames [0, end). `map` has frame_map_bytes(end) bytes, any content, aligned to 8, and stays in use. No
+ * frame is free until frame_add().
+ */
+u64 frame_map_bytes(pfn_t end);
+void frame_init(pfn_t end, void *map);
+
+/* Gives `count` frames from `first` to the allocator. They lie below `end`, and were not added before. */
+void frame_add(pfn_t first, u64 count);
+
+/* A block of 2^order frames, aligned to its size. 0 or -ENOMEM. The content is not cleared. */
+int frame_alloc(unsigned order, enum frame_kind kind, pfn_t *pfn);
+
+/* Gives a block back: the same order and kind as it was allocated with, or a part of it (a split block is freed in pieces). */
+void frame_free(pfn_t pfn, unsigned order, enum frame_kind kind);
+
+struct frame_stats frame_get_stats(void);
+
+/* The word that mm/frame_record.c keeps for the 512 frames around `pfn`; 0 after frame_init(). */
+u64 *frame_directory(pfn_t pfn);
+
+#endif

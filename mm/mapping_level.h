@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The one answer to "how large can the EPT entry for this guest frame be?", for fault, split and collapse alike (C9). */
+#ifndef MM_MAPPING_LEVEL_H
+#define MM_MAPPING_LEVEL_H
+
+#include "mm/memslot.h"
+
+/*
+ * The largest level, up to `piece` (the level of the backing's piece, or the one that is wanted, C6), at which `gfn` of
+ * `slot` may be mapped: what the slot and the processor allow, wholly inside the slot, and with the same offset in guest
+ * frame and backing (C5).
+ */
+enum level mapping_level(const struct memslot *slot, gfn_t gfn, enum level piece);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* See mm/memslot.h. */
+#include "mm/memslot.h"
+
+#include "mm/pool.h"
+
+POOL(memslot_pool, struct memslot);
+
+struct memslot *memslot_create(const struct memslot *wanted)
+{
+    struct memslot *slot = pool_alloc(&memslot_pool);
+
+    if (slot == NULL)
+        return NULL;
+    *slot = *wanted;
+    backing_get(slot->backing);
+    for (unsigned i = 0; i < 2; i++) {
+        struct interval_node *interval = &slot->node[i].by_hva;
+
+        interval->first = backing_hva(slot->backing).v + slot->offset * PAGE_SIZE;
+        interval->last = interval->first + slot->npages * PAGE_SIZE - 1;
+    }
+    return slot;
+}
+
+void memslot_destroy(struct memslot *slot)
+{
+    backing_put(slot->backing);
+    pool_free(&memslot_pool, slot);
+}

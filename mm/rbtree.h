@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Red-black trees, with the node inside the member, and optionally augmented: a member can carry something that is
+ * computed from itself and its two children (mm/interval_tree.c: the largest end below it).
+ */
+#ifndef MM_RBTREE_H
+#define MM_RBTREE_H
+
+#include "mm/types.h"
+
+struct rb_node {
+    struct rb_node *parent;
+    struct rb_node *child[2]; /* 0: smaller, 1: larger */
+    bool red;
+};
+
+struct rb_tree {
+    struct rb_node *root;
+    /* Recomputes what `node` carries from its children; NULL: nothing is carried. */
+    void (*update)(struct rb_node *node);
+};
+
+/* Adds `node` as child `side` of `parent`, where there is none; parent NULL: the tree is empty. */
+void rb_insert(struct rb_tree *tree, struct rb_node *node, struct rb_node *parent, unsigned side);
+
+void rb_erase(struct rb_tree *tree, struct rb_node *node);
+
+/* In the order of the members; NULL at the end. */
+struct rb_node *rb_first(const struct rb_tree *tree);
+struct rb_node *rb_next(const struct rb_node *node);
+
+#endif

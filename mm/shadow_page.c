@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* See mm/shadow_page.h. */
+#include "mm/shadow_page.h"
+
+#include "mm/ept.h"
+#include "mm/frame.h"
+#include "mm/frame_record.h"
+#include "mm/pool.h"
+#include "mm/port.h"
+
+POOL(shadow_pages, struct shadow_page);
+
+struct shadow_page *shadow_page_alloc(void)
+{
+    struct shadow_page *page = pool_alloc(&shadow_pages);
+
+    if (page == NULL)
+        return NULL;
+    if (frame_alloc(0, FRAME_TABLE, &page->frame) != 0)
+        goto no_frame;
+    if (frame_record_set(page->frame, page) != 0)
+        goto no_record;
+
+    u64 *entries = port_frame_address(page->frame);
+    for (unsigned i = 0; i < EPT_ENTRIES; i++)
+        entries[i] = EPT_EMPTY;
+    return page;
+
+no_record:
+    frame_free(page->frame, 0, FRAME_TABLE);
+no_frame:
+    pool_free(&shadow_pages, page);
+    return NULL;
+}
+
+void shadow_page_free(struct shadow_page *page)
+{
+    frame_record_clear(page->frame);
+    frame_free(page->frame, 0, FRAME_TABLE);
+    pool_free(&shadow_pages, page);
+}
+
+struct shadow_page *shadow_page_of(pfn_t frame)
+{
+    struct shadow_page *page = frame_record_get(frame);
+
+    assert(page != NULL && page->frame.v == frame.v);
+    return page;
+}

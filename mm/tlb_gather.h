@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What was removed from a tree and may be freed only after a flush (P2). The flush is part of the type: releasing, or
+ * leaving the scope of the variable, without the flush that is due is an assertion (P5).
+ *
+ *     TLB_GATHER(gather, vm);
+ *     … change entries, passing &gather …
+ *     tlb_gather_finish(&gather);      = tlb_gather_flush(), tlb_gather_release()
+ */
+#ifndef MM_TLB_GATHER_H
+#define MM_TLB_GATHER_H
+
+#include "mm/shadow_page.h"
+
+struct vm_memory;
+
+struct tlb_gather {
+    struct vm_memory *vm;
+    bool needs_flush;
+    u64 count;               /* of `tables` */
+    struct list_node tables; /* struct shadow_page, unlinked from the tree */
+};
+
+#define TLB_GATHER(name, memory)                                                         \
+    __attribute__((cleanup(tlb_gather_drop))) struct tlb_gather name = { .vm = (memory), \
+                                                                         .tables = LIST_EMPTY((name).tables) }
+
+/* A translation was removed that processors may still use. */
+void tlb_gather_note(struct tlb_gather *gather);
+
+/* As tlb_gather_note(), and the table goes back when that is over. It is in no list any more. */
+void tlb_gather_table(struct tlb_gather *gather, struct shadow_page *page);
+
+/* Flushes if something needs it. No lock is held. */
+void tlb_gather_flush(struct tlb_gather *gather);
+
+/* Frees what was collected. Flushed before. */
+void tlb_gather_release(struct tlb_gather *gather);
+
+void tlb_gather_finish(struct tlb_gather *gather);
+
+/* The end of the variable: nothing may be left in it. */
+void tlb_gather_drop(struct tlb_gather *gather);
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* mm/audit.c: it finds each thing that it looks for. A judge that always acquits would make every other test worthless. */
+#include "tests/unit/mm_support.h"
+
+static struct vm_memory *vm;
+static struct backing *backing;
+
+static int start(void **state)
+{
+    port_host_start(SMALL_RAM);
+    vm = new_vm();
+    backing = new_backing(1100, 0);
+    assert_int_equal(vm_memory_add_slot(vm, 0, (gfn_t){ 0 }, 1024, backing, 0, 0, LEVEL_2M), 0);
+    assert_int_equal(vm_memory_add_slot(vm, 1, (gfn_t){ 1024 }, 70, backing, 1024, MEMSLOT_READ_ONLY, LEVEL_2M), 0);
+    assert_int_equal(vm_memory_add_slot(vm, 2, (gfn_t){ 4096 + 1 }, 1000, backing, 1, 0, LEVEL_2M), 0);
+    assert_int_equal(fault(vm, 5, ACCESS_READ), FAULT_INSTALLED);
+    assert_int_equal(fault(vm, 1025, ACCESS_READ), FAULT_INSTALLED);
+    assert_int_equal(fault(vm, 1026, ACCESS_READ), FAULT_INSTALLED);
+    assert_int_equal(fault(vm, 4096 + 5, ACCESS_READ), FAULT_INSTALLED);
+    assert_int_equal(mm_audit(), 0);
+    assert_int_equal(port_host.logs, 0);
+    return 0;
+}
+
+static int finish(void **state)
+{
+    assert_int_equal(mm_audit(), 0);
+    backing_put(backing);
+    vm_memory_destroy(vm);
+    port_host_stop();
+    return 0;
+}
+
+/* The audit complains while *word is `wrong`, and names the rule. */
+static void assert_found(u64 *word, u64 wrong, const char *rule)
+{
+    u64 right = *word;
+    u64 logs = port_host.logs;
+
+    *word = wrong;
+    unsigned violations = mm_audit();
+    *word = right;
+    assert_true(violations > 0);
+    assert_int_equal(port_host.logs - logs, violations);
+    assert_non_null(strstr(port_host.last_log, rule));
+}
+
+static void test_C4_finds_a_wrong_frame(void **state)
+{
+    u64 *small = entry_at(vm, 1025, LEVEL_4K), *large = entry_at(vm, 5, LEVEL_2M);
+
+    assert_found(small, *small + PAGE_SIZE, "C4");
+    assert_found(small, *entry_at(vm, 1026, LEVEL_4K), "C4");
+    assert_found(large, *large + 512 * PAGE_SIZE, "C4");
+}
+
+static void test_finds_malformed_entries(void **state)
+{
+    u64 *small = entry_at(vm, 1025, LEVEL_4K), *large = entry_at(vm, 5, LEVEL_2M);
+
+    assert_found(small, *small & ~EPT_TYPE, "malformed");
+    assert_found(small, *small | EPT_LARGE, "malformed");
+    assert_found(large, *large | PAGE_SIZE, "malformed");
+    assert_found(small, *small | EPT_WRITE, "read-only");
+    assert_found(entry_at(vm, 1027, LEVEL_4K), 0, "not empty");
+    assert_found(entry_at(vm, 1027, LEVEL_4K), EPT_EMPTY | PAGE_SIZE, "not empty");
+}
+
+static void test_C5_finds_a_page_that_is_too_large(void **state)
+{
+    struct memslot *slot = memslots_find_id(&vm->slots, 0);
+    enum level right = slot->largest;
+
+    slot->largest = LEVEL_4K;
+    assert_int_equal(vm_memory_audit(vm), 1);
+    assert_non_null(strstr(port_host.last_log, "C5"));
+    slot->largest = right;
+    slot->npages = 511;
+    assert_true(vm_memory_audit(vm) > 0);
+    slot->npages = 1024;
+}
+
+static void test_H7_finds_wrong_counts(void **state)
+{
+    struct shadow_page *page = shadow_page_of(port_frame_of(entry_at(vm, 1025, LEVEL_4K)));
+
+    assert_found(&page->present, 3, "H7");
+    assert_found(&vm->spt.mapped[LEVEL_4K], 7, "H7");
+    assert_found(&vm->spt.mapped[LEVEL_2M], 0, "H7");
+    assert_found(entry_at(vm, 1027, LEVEL_4K), *entry_at(vm, 1025, LEVEL_4K), "H7");
+}
+
+static void test_H1_finds_orphans_and_leaks(void **state)
+{
+    assert_found(&vm->spt.tables, 3, "H1");
+    /* Cut off, but still in the list. */
+    assert_found(entry_at(vm, 4096 + 5, LEVEL_2M), EPT_EMPTY, "");
+    assert_found(entry_at(vm, 4096 + 5, LEVEL_512G), EPT_EMPTY, "H7");
+    /* In no tree and in no list. */
+    struct shadow_page *page = shadow_page_alloc();
+    assert_int_equal(mm_audit(), 1);
+    assert_non_null(strstr(port_host.last_log, "H1"));
+    shadow_page_free(page);
+}
+
+static void test_H2_H3_finds_a_table_at_two_places(void **state)
+{
+    u64 *one = entry_at(vm, 1025, LEVEL_2M), *other = entry_at(vm, 5, LEVEL_2M);
+    struct shadow_page *page = shadow_page_of(ept_frame(*one));
+    u64 table = *one;
+
+    assert_found(other, table, "");
+    assert_found(&page->gfn.v, 512, "H3");
+    page->role.view = 1;
+    assert_int_equal(mm_audit(), 1);
+    assert_non_null(strstr(port_host.last_log, "H3"));
+    page->role.view = 0;
+    struct shadow_page *parent = page->parent;
+    page->parent = vm->spt.root;
+    assert_int_equal(mm_audit(), 1);
+    page->parent = parent;
+}
+
+static void test_M5_finds_sets_that_differ(void **state)
+{
+    struct memslot *slot = memslots_find_id(&vm->slots, 1);
+
+    assert_found(&vm->slots.set[0].generation, 99, "M5");
+    assert_found(&vm->slots.set[1].count, 2, "M5");
+    slot->node[0].invalid = true;
+    assert_int_equal(mm_audit(), 1);
+    slot->node[0].invalid = false;
+    rb_erase(&vm->slots.set[0].by_gfn, &slot->node[0].by_gfn);
+    assert_true(mm_audit() > 0);
+    rb_insert(&vm->slots.set[0].by_gfn, &slot->node[0].by_gfn, &memslots_find_id(&vm->slots, 0)->node[0].by_gfn, 1);
+}
+
+static void test_M7_finds_overlaps(void **state)
+{
+    struct memslot *slot = memslots_find_id(&vm->slots, 0);
+
+    assert_found(&slot->npages, 1025, "M7");
+    slot = memslots_find_id(&vm->slots, 2);
+    unsigned active = vm->slots.active;
+    interval_tree_remove(&vm->slots.set[active].by_hva, &slot->node[active].by_hva);
+    assert_int_equal(mm_audit(), 1);
+    assert_non_null(strstr(port_host.last_log, "M7"));
+    interval_tree_insert(&vm->slots.set[active].by_hva, &slot->node[active].by_hva);
+}
+
+static void test_R3_finds_a_guest_frame_without_a_backing(void **state)
+{
+    pfn_t pfn;
+
+    assert_int_equal(frame_alloc(0, FRAME_GUEST, &pfn), 0);
+    assert_int_equal(mm_audit(), 1);
+    assert_non_null(strstr(port_host.last_log, "R3"));
+    frame_free(pfn, 0, FRAME_GUEST);
+}
+
+#define AUDIT_TEST(test) cmocka_unit_test_setup_teardown(test, start, finish)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        AUDIT_TEST(test_C4_finds_a_wrong_frame),
+        AUDIT_TEST(test_finds_malformed_entries),
+        AUDIT_TEST(test_C5_finds_a_page_that_is_too_large),
+        AUDIT_TEST(test_H7_finds_wrong_counts),
+        AUDIT_TEST(test_H1_finds_orphans_and_leaks),
+        AUDIT_TEST(test_H2_H3_finds_a_table_at_two_places),
+        AUDIT_TEST(test_M5_finds_sets_that_differ),
+        AUDIT_TEST(test_M7_finds_overlaps),
+        AUDIT_TEST(test_R3_finds_a_guest_frame_without_a_backing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* mm/guest_access.c: what the hypervisor reads and writes, at the edges of slots and of the address space. */
+#include "tests/unit/mm_support.h"
+
+static struct vm_memory *vm;
+
+static gpa_t at(u64 page, u64 offset)
+{
+    return (gpa_t){ page * PAGE_SIZE + offset };
+}
+
+/* Slots at pages [2, 5), [5, 6), [8, 9); page 9 is read-only. */
+static int start(void **state)
+{
+    struct backing *backing;
+
+    port_host_start(SMALL_RAM);
+    vm = new_vm();
+    add_ram(vm, 0, 2, 3, LEVEL_1G);
+    add_ram(vm, 1, 5, 1, LEVEL_1G);
+    add_ram(vm, 2, 8, 1, LEVEL_1G);
+    backing = new_backing(1, 0);
+    assert_int_equal(vm_memory_add_slot(vm, 3, (gfn_t){ 9 }, 1, backing, 0, MEMSLOT_READ_ONLY, LEVEL_1G), 0);
+    backing_put(backing);
+    return 0;
+}
+
+static int finish(void **state)
+{
+    assert_sound();
+    vm_memory_destroy(vm);
+    port_host_stop();
+    return 0;
+}
+
+static void test_across_pages_and_slots(void **state)
+{
+    static u8 out[4 * PAGE_SIZE], in[4 * PAGE_SIZE];
+
+    for (u64 i = 0; i < sizeof(out); i++)
+        out[i] = (u8)(i * 7 + i / 256);
+    assert_int_equal(vm_memory_write(vm, at(2, 0), out, sizeof(out)), 0);
+    assert_int_equal(vm_memory_read(vm, at(2, 0), in, sizeof(in)), 0);
+    assert_memory_equal(in, out, sizeof(out));
+    assert_int_equal(vm_memory_read(vm, at(4, 4000), in, 200), 0);
+    assert_memory_equal(in, out + 2 * PAGE_SIZE + 4000, 200);
+    assert_int_equal(vm_memory_zero(vm, at(3, 1), 2 * PAGE_SIZE), 0);
+    memset(out + PAGE_SIZE + 1, 0, 2 * PAGE_SIZE);
+    assert_int_equal(vm_memory_read(vm, at(2, 0), in, sizeof(in)), 0);
+    assert_memory_equal(in, out, sizeof(out));
+    assert_int_equal(vm_memory_get_stats(vm).tables, 1); /* EPT has no part in this */
+}
+
+static void test_fresh_memory_reads_zeros(void **state)
+{
+    u8 in[64];
+
+    memset(in, 0xff, sizeof(in));
+    assert_int_equal(vm_memory_read(vm, at(3, 4064), in, sizeof(in)), 0);
+    for (unsigned i = 0; i < sizeof(in); i++)
+        assert_int_equal(in[i], 0);
+}
+
+static void test_every_edge(void **state)
+{
+    static u8 buffer[8 * PAGE_SIZE];
+    static u8 before[8 * PAGE_SIZE];
+
+    /* Every begin and end around the slots, by halves of pages and single bytes. */
+    for (u64 begin = PAGE_SIZE; begin < 10 * PAGE_SIZE; begin += PAGE_SIZE / 2) {
+        for (int nudge = -1; nudge <= 1; nudge++) {
+            for (u64 end = begin + 2; end < 10 * PAGE_SIZE && end - begin < sizeof(buffer); end += PAGE_SIZE / 2 - 1) {
+                u64 first = begin + (u64)nudge;
+                bool readable = (first >= 2 * PAGE_SIZE && end <= 6 * PAGE_SIZE) || first >= 8 * PAGE_SIZE;
+                bool writable = readable && end <= 9 * PAGE_SIZE;
+                u64 size = end - first;
+
+                memset(buffer, 0x11, size);
+                assert_int_equal(vm_memory_read(vm, (gpa_t){ first }, buffer, size), readable ? 0 : -EFAULT);
+                if (!readable)
+                    assert_int_equal(buffer[0], 0x11);
+                assert_int_equal(vm_memory_write(vm, (gpa_t){ first }, before, size), writable ? 0 : -EFAULT);
+                assert_int_equal(vm_memory_zero(vm, (gpa_t){ first }, size), writable ? 0 : -EFAULT);
+            }
+        }
+    }
+}
+
+static void test_nothing_is_transferred_of_a_bad_range(void **state)
+{
+    static u8 ones[2 * PAGE_SIZE], in[PAGE_SIZE];
+    static const u8 zeros[PAGE_SIZE];
+
+    memset(ones, 0xff, sizeof(ones));
+    assert_int_equal(vm_memory_write(vm, at(5, 0), ones, PAGE_SIZE + 1), -EFAULT);
+    assert_int_equal(vm_memory_write(vm, at(8, 0), ones, PAGE_SIZE + 1), -EFAULT);
+    assert_int_equal(vm_memory_read(vm, at(5, 0), in, PAGE_SIZE), 0);
+    assert_memory_equal(in, zeros, PAGE_SIZE);
+    assert_int_equal(vm_memory_read(vm, at(8, 0), in, PAGE_SIZE), 0);
+    assert_memory_equal(in, zeros, PAGE_SIZE);
+    assert_int_equal(vm_memory_write(vm, at(8, 0), ones, PAGE_SIZE), 0);
+    assert_int_equal(vm_memory_zero(vm, at(8, 0), PAGE_SIZE + 1), -EFAULT);
+    assert_int_equal(vm_memory_read(vm, at(8, 0), in, PAGE_SIZE), 0);
+    assert_memory_equal(in, ones, PAGE_SIZE);
+}
+
+static void test_hostile_sizes(void **state)
+{
+    u8 byte = 0x77;
+
+    assert_int_equal(vm_memory_read(vm, at(2, 0), &byte, ~0ull), -EFAULT);
+    assert_int_equal(vm_memory_write(vm, at(2, 1), &byte, ~0ull), -EFAULT);
+    assert_int_equal(vm_memory_zero(vm, at(2, 0), 0ull - 2 * PAGE_SIZE), -EFAULT);
+    assert_int_equal(vm_memory_zero(vm, at(2, 0), 0ull - PAGE_SIZE), -EFAULT);
+    assert_int_equal(vm_memory_zero(vm, at(2, 0), 1ull << 63), -EFAULT);
+    assert_int_equal(vm_memory_read(vm, (gpa_t){ ~0ull }, &byte, 1), -EFAULT);
+    assert_int_equal(vm_memory_read(vm, (gpa_t){ ~0ull }, &byte, 2), -EFAULT);
+    assert_int_equal(vm_memory_read(vm, (gpa_t){ ~0ull - 5 }, &byte, at(3, 0).v), -EFAULT);
+    assert_int_equal(byte, 0x77);
+    assert_int_equal(frame_get_stats().used[FRAME_GUEST], 1);
+}
+
+static void test_size_0_is_no_access(void **state)
+{
+    assert_int_equal(vm_memory_read(vm, (gpa_t){ ~0ull }, NULL, 0), 0);
+    assert_int_equal(vm_memory_write(vm, (gpa_t){ 0 }, NULL, 0), 0);
+    assert_int_equal(vm_memory_zero(vm, (gpa_t){ 0 }, 0), 0);
+}
+
+static void test_no_memory(void **state)
+{
+    static u8 buffer[3 * PAGE_SIZE];
+
+    port_host_take_all_but(1);
+    assert_int_equal(vm_memory_write(vm, at(2, 0), buffer, sizeof(buffer)), -ENOMEM);
+    assert_sound();
+    port_host_give_back();
+    assert_int_equal(vm_memory_write(vm, at(2, 0), buffer, sizeof(buffer)), 0);
+}
+
+static void remove_while_yielding(void)
+{
+    port_host.on_yield = NULL;
+    assert_int_equal(vm_memory_remove_slot(vm, 9), 0);
+}
+
+static void test_long_transfers_yield(void **state)
+{
+    add_ram(vm, 9, 4096, 1600, LEVEL_4K);
+    u64 yields = port_host.yields;
+    assert_int_equal(vm_memory_zero(vm, at(4096, 0), 1600 * PAGE_SIZE), 0);
+    assert_int_equal(port_host.yields - yields, 3);
+    /* The slot goes away at such a moment: an error, not an access to what was there. */
+    port_host.on_yield = remove_while_yielding;
+    assert_int_equal(vm_memory_zero(vm, at(4096, 0), 1600 * PAGE_SIZE), -EFAULT);
+}
+
+#define ACCESS_TEST(test) cmocka_unit_test_setup_teardown(test, start, finish)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ACCESS_TEST(test_across_pages_and_slots),
+        ACCESS_TEST(test_fresh_memory_reads_zeros),
+        ACCESS_TEST(test_every_edge),
+        ACCESS_TEST(test_nothing_is_transferred_of_a_bad_range),
+        ACCESS_TEST(test_hostile_sizes),
+        ACCESS_TEST(test_size_0_is_no_access),
+        ACCESS_TEST(test_no_memory),
+        ACCESS_TEST(test_long_transfers_yield),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

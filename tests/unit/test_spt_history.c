@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* mm/spt*.c: every state that hardware could have seen is a legal one. */
+#include "tests/unit/mm_support.h"
+
+static struct vm_memory *vm;
+
+static int start(void **state)
+{
+    port_host_start(SMALL_RAM);
+    vm = new_vm();
+    return 0;
+}
+
+static int finish(void **state)
+{
+    port_host.on_pte = NULL;
+    port_host.on_flush = NULL;
+    assert_sound();
+    vm_memory_destroy(vm);
+    port_host_stop();
+    return 0;
+}
+
+/* Every entry of every table as the reported changes left it. */
+static u64 mirror[SMALL_RAM][EPT_ENTRIES];
+static u64 changes, tables_published;
+
+static u64 *mirror_of(const u64 *entry)
+{
+    pfn_t table = port_frame_of(entry);
+
+    return &mirror[table.v - PORT_HOST_BASE][(uintptr_t)entry % PAGE_SIZE / sizeof(u64)];
+}
+
+static void check_change(u64 *entry, u64 old, u64 value)
+{
+    enum level level = table_with(entry)->role.level;
+
+    changes++;
+    assert_int_equal(*mirror_of(entry), old);
+    *mirror_of(entry) = value;
+    if (ept_is_table(value, level)) {
+        const u64 *entries = port_frame_address(ept_frame(value));
+
+        /* Hardware walks into it from now on. */
+        for (unsigned i = 0; i < EPT_ENTRIES; i++) {
+            assert_int_equal(entries[i], EPT_EMPTY);
+            *mirror_of(&entries[i]) = EPT_EMPTY;
+        }
+        assert_int_equal(table_with(entries)->role.level, level - 1);
+        tables_published++;
+    } else if (ept_is_present(value)) {
+        assert_true(level <= LEVEL_1G);
+        assert_int_equal(value & EPT_TYPE, EPT_TYPE_WB);
+        assert_int_equal((value & EPT_LARGE) != 0, level > LEVEL_4K);
+        assert_int_equal(ept_frame(value).v % level_pages(level), 0);
+    } else {
+        assert_int_equal(value, EPT_EMPTY);
+    }
+}
+
+static void compare_with_mirror(pfn_t table, enum level level)
+{
+    const u64 *entries = port_frame_address(table);
+
+    for (unsigned i = 0; i < EPT_ENTRIES; i++) {
+        assert_int_equal(entries[i], *mirror_of(&entries[i]));
+        if (ept_is_table(entries[i], level))
+            compare_with_mirror(ept_frame(entries[i]), level - 1);
+    }
+}
+
+static void watch_history(void)
+{
+    const u64 *root = port_frame_address(vm_memory_root(vm));
+
+    changes = tables_published = 0;
+    for (unsigned i = 0; i < EPT_ENTRIES; i++)
+        *mirror_of(&root[i]) = root[i];
+    port_host.on_pte = check_change;
+}
+
+static void test_P1_P3_every_state_of_the_tree_is_a_legal_one(void **state)
+{
+    u64 seed = 77;
+
+    watch_history();
+    add_ram(vm, 0, 0, 512 * 8, LEVEL_2M);
+    add_ram(vm, 1, 512 * 1000, 512 * 4, LEVEL_4K);
+    for (unsigned i = 0; i < 400; i++) {
+        fault(vm, random_below(&seed, 512 * 4), ACCESS_READ);
+        fault(vm, 512 * 1000 + random_below(&seed, 512 * 4), ACCESS_WRITE);
+        if (i % 50 == 0) {
+            compare_with_mirror(vm_memory_root(vm), LEVEL_512G);
+            assert_sound();
+        }
+    }
+    assert_int_equal(tables_published, vm_memory_get_stats(vm).tables - 1);
+    assert_int_equal(vm_memory_remove_slot(vm, 1), 0);
+    compare_with_mirror(vm_memory_root(vm), LEVEL_512G);
+    assert_int_equal(vm_memory_remove_slot(vm, 0), 0);
+    compare_with_mirror(vm_memory_root(vm), LEVEL_512G);
+    assert_true(changes > 400);
+}
+
+#define SPT_TEST(test) cmocka_unit_test_setup_teardown(test, start, finish)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SPT_TEST(test_P1_P3_every_state_of_the_tree_is_a_legal_one),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
