@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* See pic8259.h. */
+#include "hv/dev/pic8259.h"
+
+enum {
+    MASTER,
+    SLAVE,
+    CASCADE = 2,  /* the master's input with the slave on it */
+    SPURIOUS = 7, /* the input that an acknowledge without a request reports */
+    NO_INPUT = 8,
+
+    REG_COMMAND = 0,
+
+    ICW1 = 0x10,
+    ICW1_ICW4 = 0x01,
+    ICW1_SINGLE = 0x02,
+    ICW1_LEVEL = 0x08,
+    ICW2_VECTOR = 0xf8,
+    ICW4_AUTO_EOI = 0x02,
+
+    OCW3 = 0x08,
+    OCW3_READ = 0x02,
+    OCW3_READ_ISR = 0x01,
+    OCW3_POLL = 0x04,
+    OCW3_SET_SPECIAL_MASK = 0x40,
+    OCW3_SPECIAL_MASK = 0x20,
+    POLL_REQUEST = 0x80,
+
+    MASTER_EDGE_ONLY = 0x07, /* inputs 0, 1, 2 and 8, 13 are edge-triggered on every PC (82371AB, ELCR1 and ELCR2) */
+    SLAVE_EDGE_ONLY = 0x21,
+};
+
+static void chip_reset(struct pic *chip)
+{
+    u8 lines = chip->lines, elcr = chip->elcr;
+
+    /* An edge that came before initialization is forgotten; a level is still there. */
+    *chip = (struct pic){ .lines = lines, .elcr = elcr, .irr = lines & elcr, .lowest = 7 };
+}
+
+void pic_init(struct pic_pair *pair)
+{
+    *pair = (struct pic_pair){ 0 };
+    for (unsigned i = 0; i < 2; i++) {
+        chip_reset(&pair->chips[i]);
+        pair->chips[i].imr = 0xff; /* nothing before the guest has set them up */
+        pair->chips[i].vector = i == MASTER ? 0x08 : 0x70;
+    }
+}
+
+/* The first input of `set` in order of priority, or NO_INPUT. */
+static unsigned highest(const struct pic *chip, u8 set)
+{
+    for (unsigned i = 1; i <= 8; i++) {
+        unsigned input = (chip->lowest + i) % 8;
+        if (set & 1u << input)
+            return input;
+    }
+    return NO_INPUT;
+}
+
+static unsigned rank(const struct pic *chip, unsigned input)
+{
+    return input == NO_INPUT ? 8 : (input + 7 - chip->lowest) % 8;
+}
+
+/* The request that the chip would make now, or NO_INPUT: not masked, and above everything in service. */
+static unsigned chip_request(const struct pic *chip)
+{
+    unsigned request = highest(chip, chip->irr & (u8)~chip->imr);
+    u8 in_service = chip->isr;
+
+    if (chip->next_icw != 0)
+        return NO_INPUT;
+    if (chip->special_mask)
+        in_service &= (u8)~chip->imr; /* a masked input in service inhibits nobody */
+    if (rank(chip, request) >= rank(chip, highest(chip, in_service)))
+        return NO_INPUT;
+    return request;
+}
+
+static void chip_set_line(struct pic *chip, unsigned input, bool high)
+{
+    u8 bit = (u8)(1u << input);
+
+    if (chip->elcr & bit)
+        chip->irr = high ? chip->irr | bit : chip->irr & (u8)~bit;
+    else if (high && !(chip->lines & bit))
+        chip->irr |= bit;
+    chip->lines = high ? chip->lines | bit : chip->lines & (u8)~bit;
+}
+
+/*
+ * The slave's output is the master's input 2. That input follows the request itself, so that a further request of the
+ * slave is a new edge only after the slave has been acknowledged: an acknowledge therefore lowers it first.
+ */
+static void cascade(struct pic_pair *pair)
+{
+    bool request = chip_request(&pair->chips[SLAVE]) != NO_INPUT;
+    struct pic *master = &pair->chips[MASTER];
+
+    chip_set_line(master, CASCADE, request);
+    if (!request)
+        master->irr &= (u8) ~(1u << CASCADE);
+}
+
+static void chip_end_of_interrupt(struct pic *chip, unsigned input, bool rotate)
+{
+    if (input == NO_INPUT)
+        return;
+    chip->isr &= (u8) ~(1u << input);
+    if (rotate)
+        chip->lowest = (u8)input;
+}
+
+/* Takes the request into service; the input, or NO_INPUT if there was none. */
+static unsigned chip_acknowledge(struct pic *chip)
+{
+    unsigned input = chip_request(chip);
+    u8 bit = (u8)(1u << input);
+
+    if (input == NO_INPUT)
+        return NO_INPUT;
+    if (!(chip->elcr & bit))
+        chip->irr &= (u8)~bit;
+    chip->isr |= bit;
+    if (chip->auto_eoi)
+        chip_end_of_interrupt(chip, input, chip->rotate_on_auto_eoi);
+    return input;
+}
+
+void pic_set_line(struct pic_pair *pair, unsigned irq, bool high)
+{
+    assert(irq < PIC_LINES && irq != CASCADE);
+    chip_set_line(&pair->chips[irq / 8], irq % 8, high);
+    cascade(pair);
+}
+
+bool pic_pending(const struct pic_pair *pair)
+{
+    return chip_request(&pair->chips[MASTER]) != NO_INPUT;
+}
+
+u8 pic_acknowledge(struct pic_pair *pair)
+{
+    unsigned input = chip_acknowledge(&pair->chips[MASTER]);
+    unsigned chip = MASTER;
+
+    if (input == CASCADE && !pair->chips[MASTER].single) {
+        chip = SLAVE;
+        input = chip_acknowledge(&pair->chips[SLAVE]);
+        chip_set_line(&pair->chips[MASTER], CASCADE, false);
+    }
+    cascade(pair);
+    if (input == NO_INPUT)
+        input = SPURIOUS;
+    return (u8)(pair->chips[chip].vector + input);
+}
+
+static void write_icw1(struct pic *chip, u8 value)
+{
+    chip_reset(chip);
+    chip->next_icw = 2;
+    chip->expects_icw4 = value & ICW1_ICW4;
+    chip->single = value & ICW1_SINGLE;
+}
+
+static void write_ocw2(struct pic *chip, u8 value)
+{
+    unsigned named = value & 7;
+    u8 in_service = chip->special_mask ? chip->isr & (u8)~chip->imr : chip->isr;
+
+    switch (value >> 5) { /* rotate, specific, end of interrupt */
+    case 0:
+        chip->rotate_on_auto_eoi = false;
+        break;
+    case 1:
+        chip_end_of_interrupt(chip, highest(chip, in_service), false);
+        break;
+    case 3:
+        chip_end_of_interrupt(chip, named, false);
+        break;
+    case 4:
+        chip->rotate_on_auto_eoi = true;
+        break;
+    case 5:
+        chip_end_of_interrupt(chip, highest(chip, in_service), true);
+        break;
+    case 6:
+        chip->lowest = (u8)named;
+        break;
+    case 7:
+        chip_end_of_interrupt(chip, named, true);
+        break;
+    default: /* 2: no operation */
+        break;
+    }
+}
+
+static void write_ocw3(struct pic *chip, u8 value)
+{
+    if (value & OCW3_SET_SPECIAL_MASK)
+        chip->special_mask = value & OCW3_SPECIAL_MASK;
+    if (value & OCW3_READ)
+        chip->read_isr = value & OCW3_READ_ISR;
+    chip->poll = value & OCW3_POLL;
+}
+
+static void write_data(struct pic *chip, u8 value)
+{
+    switch (chip->next_icw) {
+    case 2:
+        chip->vector = value & ICW2_VECTOR;
+        chip->next_icw = chip->single ? (chip->expects_icw4 ? 4 : 0) : 3;
+        break;
+    case 3: /* the wiring, which is fixed */
+        chip->next_icw = chip->expects_icw4 ? 4 : 0;
+        break;
+    case 4:
+        chip->auto_eoi = value & ICW4_AUTO_EOI;
+        chip->next_icw = 0;
+        break;
+    default:
+        chip->imr = value;
+        break;
+    }
+}
+
+static void pic_write(void *dev, unsigned reg, u8 value, u64 now_ns)
+{
+    struct pic_pair *pair = dev;
+    struct pic *chip = &pair->chips[reg / 2 & 1];
+
+    if ((reg & 1) != REG_COMMAND)
+        write_data(chip, value);
+    else if (value & ICW1)
+        write_icw1(chip, value);
+    else if (value & OCW3)
+        write_ocw3(chip, value);
+    else
+        write_ocw2(chip, value);
+    cascade(pair);
+}
+
+/* Polling is an acknowledge without the processor's: the answer has bit 7 if there was a request. */
+static u8 poll(struct pic_pair *pair, struct pic *chip)
+{
+    unsigned input = chip_acknowledge(chip);
+
+    chip->poll = false;
+    cascade(pair);
+    return input == NO_INPUT ? 0 : (u8)(POLL_REQUEST | input);
+}
+
+static u8 pic_read(void *dev, unsigned reg, u64 now_ns)
+{
+    struct pic_pair *pair = dev;
+    struct pic *chip = &pair->chips[reg / 2 & 1];
+
+    if (chip->poll)
+        return poll(pair, chip);
+    if ((reg & 1) != REG_COMMAND)
+        return chip->imr;
+    return chip->read_isr ? chip->isr : chip->irr;
+}
+
+const struct port_ops pic_ops = { .read = pic_read, .write = pic_write };
+
+static u8 elcr_read(void *dev, unsigned reg, u64 now_ns)
+{
+    struct pic_pair *pair = dev;
+
+    return pair->chips[reg & 1].elcr;
+}
+
+static void elcr_write(void *dev, unsigned reg, u8 value, u64 now_ns)
+{
+    struct pic_pair *pair = dev;
+
+    pair->chips[reg & 1].elcr = value & (u8) ~((reg & 1) == MASTER ? MASTER_EDGE_ONLY : SLAVE_EDGE_ONLY);
+}
+
+const struct port_ops pic_elcr_ops = { .read = elcr_read, .write = elcr_write };

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A guest's I/O ports: which device answers at which port. Devices see single bytes; a wider access is that many
+ * consecutive ports, low byte first, as the ISA bus splits it. What nobody answers reads as all ones, is written to
+ * nowhere, and is counted for the guest's summary.
+ *
+ * A bus belongs to one guest and is used by one processor at a time; no lock.
+ */
+#ifndef HV_DEV_PORT_BUS_H
+#define HV_DEV_PORT_BUS_H
+
+#include "mm/types.h"
+
+/*
+ * `reg` counts from the range's first_reg, so that one device can sit at several places. `now_ns` is the time since the
+ * guest's start; it never runs backwards.
+ */
+struct port_ops {
+    u8 (*read)(void *dev, unsigned reg, u64 now_ns);
+    void (*write)(void *dev, unsigned reg, u8 value, u64 now_ns);
+    /* Optional: takes a write of 1, 2 or 4 bytes that starts in the range as one value, instead of write(). */
+    void (*write_whole)(void *dev, unsigned reg, u32 value, unsigned size, u64 now_ns);
+};
+
+struct port_range {
+    u16 first, count;
+    u16 first_reg;
+    const struct port_ops *ops;
+    void *dev;
+};
+
+enum { PORT_BUS_RANGES = 16 };
+
+struct port_bus {
+    /* set once: */
+    unsigned count;
+    struct port_range ranges[PORT_BUS_RANGES];
+    /* counters of accesses of which at least one byte was absent: */
+    u64 absent_reads, absent_writes;
+    bool absent_seen;
+    u16 absent_first; /* the first such access: its port and size, valid with absent_seen */
+    u8 absent_first_size;
+};
+
+void port_bus_init(struct port_bus *bus);
+
+/* The ranges of a bus do not overlap and end at 0xffff at the latest: anything else is our own bug. */
+void port_bus_add(struct port_bus *bus, struct port_range range);
+
+/* `size` is 1, 2 or 4. Bytes of the value above `size` are zero (read) or ignored (write). */
+u32 port_bus_read(struct port_bus *bus, u16 port, unsigned size, u64 now_ns);
+void port_bus_write(struct port_bus *bus, u16 port, unsigned size, u32 value, u64 now_ns);
+
+#endif
