@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The exit table, and the handlers that are too small for a file. SDM vol. 3, chapter 28 and appendix C. */
+#include "arch/x86/exit.h"
+
+#include "arch/x86/apic.h"
+#include "arch/x86/cpu.h"
+#include "arch/x86/event.h"
+#include "arch/x86/guest_features.h"
+#include "arch/x86/guest_state.h"
+#include "arch/x86/panic.h"
+#include "arch/x86/vcpu_switch.h"
+#include "arch/x86/vmcs.h"
+
+/* The next entry starts behind the instruction that caused the exit. */
+static void skip_instruction(struct vcpu *vcpu)
+{
+    u64 rip = vcpu->exit_rip + vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH);
+
+    vmcs_write(VMCS_GUEST_RIP, guest_in_64bit_mode() ? rip : (u32)rip);
+}
+
+/* What the processor does at the end of an instruction, and of each iteration of a repeated one. */
+static void end_instruction(void)
+{
+    u64 interruptibility = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY);
+
+    if (interruptibility & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS))
+        vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, interruptibility & ~(u64)(BLOCKING_BY_STI | BLOCKING_BY_MOV_SS));
+    if (vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_TF) {
+        const u64 single_step = 1u << 14;
+        vmcs_write(VMCS_GUEST_PENDING_DEBUG, vmcs_read(VMCS_GUEST_PENDING_DEBUG) | single_step);
+    }
+}
+
+static enum exit_action exit_external_interrupt(struct vcpu *vcpu)
+{
+    apic_acknowledge((u32)vmcs_read(VMCS_EXIT_INTERRUPTION_INFO) & INTERRUPTION_VECTOR);
+    return EXIT_STAY;
+}
+
+static enum exit_action exit_triple_fault(struct vcpu *vcpu)
+{
+    vcpu_end(vcpu, GUEST_END_TRIPLE_FAULT, 0, "triple fault at %#llx", (unsigned long long)vcpu->exit_rip);
+    return EXIT_STAY;
+}
+
+static enum exit_action exit_ignored(struct vcpu *vcpu)
+{
+    return EXIT_STAY;
+}
+
+static enum exit_action exit_task_switch(struct vcpu *vcpu)
+{
+    vcpu_end(vcpu, GUEST_END_UNSUPPORTED, 0, "hardware task switch at %#llx: slat does not emulate it",
+             (unsigned long long)vcpu->exit_rip);
+    return EXIT_STAY;
+}
+
+static enum exit_action exit_cpuid(struct vcpu *vcpu)
+{
+    struct cpuid_result r = guest_cpuid((u32)vcpu->gpr[RAX], (u32)vcpu->gpr[RCX], vmcs_read(VMCS_GUEST_CR4));
+
+    vcpu->gpr[RAX] = r.eax;
+    vcpu->gpr[RBX] = r.ebx;
+    vcpu->gpr[RCX] = r.ecx;
+    vcpu->gpr[RDX] = r.edx;
+    return EXIT_NEXT;
+}
+
+static enum exit_action exit_hlt(struct vcpu *vcpu)
+{
+    vcpu->ops->halt(vcpu, vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_IF);
+    return EXIT_NEXT;
+}
+
+/* Instructions of features that CPUID hides. */
+static enum exit_action exit_undefined(struct vcpu *vcpu)
+{
+    event_exception(vcpu, VECTOR_UD);
+    return EXIT_STAY;
+}
+
+static enum exit_action exit_general_protection(struct vcpu *vcpu)
+{
+    event_exception_error(vcpu, VECTOR_GP, 0);
+    return EXIT_STAY;
+}
+
+/* INVD, WBINVD: the guest's memory is write-back and nobody but processors reads it: nothing to do. */
+static enum exit_action exit_nothing_to_do(struct vcpu *vcpu)
+{
+    return EXIT_NEXT;
+}
+
+static enum exit_action exit_xsetbv(struct vcpu *vcpu)
+{
+    const u64 avx512 = 7ull << 5;
+    u64 value = vcpu->gpr[RDX] << 32 | (u32)vcpu->gpr[RAX];
+
+    /* SDM vol. 1, 13.3: x87 always; AVX needs SSE; the AVX-512 bits come together and need AVX. */
+    if ((u32)vcpu->gpr[RCX] != 0 || (value & ~guest_xcr0_allowed()) || !(value & XCR0_X87) ||
+        ((value & XCR0_AVX) && !(value & XCR0_SSE)) ||
+        ((value & avx512) && ((value & avx512) != avx512 || !(value & XCR0_AVX))))
+        return exit_general_protection(vcpu);
+    xcr0_write(value);
+    return EXIT_NEXT;
+}
+
+static enum exit_action exit_ept_misconfiguration(struct vcpu *vcpu)
+{
+    panic("EPT misconfiguration at guest-physical address %#llx: an entry that mm wrote is invalid",
+          (unsigned long long)vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS));
+}
+
+static enum exit_action (*const handlers[EXIT_REASON_COUNT])(struct vcpu *vcpu) = {
+    [EXIT_REASON_EXCEPTION_OR_NMI] = exit_exception_or_nmi,
+    [EXIT_REASON_EXTERNAL_INTERRUPT] = exit_external_interrupt,
+    [EXIT_REASON_TRIPLE_FAULT] = exit_triple_fault,
+    [EXIT_REASON_INIT] = exit_ignored,
+    [EXIT_REASON_SIPI] = exit_ignored,
+    [EXIT_REASON_TASK_SWITCH] = exit_task_switch,
+    [EXIT_REASON_CPUID] = exit_cpuid,
+    [EXIT_REASON_GETSEC] = exit_undefined,
+    [EXIT_REASON_HLT] = exit_hlt,
+    [EXIT_REASON_INVD] = exit_nothing_to_do,
+    [EXIT_REASON_RDPMC] = exit_general_protection, /* no counters */
+    [EXIT_REASON_RSM] = exit_undefined,
+    [EXIT_REASON_VMCALL] = exit_undefined, /* no hypercalls yet */
+    [EXIT_REASON_VMCLEAR] = exit_undefined,
+    [EXIT_REASON_VMLAUNCH] = exit_undefined,
+    [EXIT_REASON_VMPTRLD] = exit_undefined,
+    [EXIT_REASON_VMPTRST] = exit_undefined,
+    [EXIT_REASON_VMREAD] = exit_undefined,
+    [EXIT_REASON_VMRESUME] = exit_undefined,
+    [EXIT_REASON_VMWRITE] = exit_undefined,
+    [EXIT_REASON_VMXOFF] = exit_undefined,
+    [EXIT_REASON_VMXON] = exit_undefined,
+    [EXIT_REASON_CR_ACCESS] = exit_cr_access,
+    [EXIT_REASON_IO_INSTRUCTION] = exit_io,
+    [EXIT_REASON_RDMSR] = exit_rdmsr,
+    [EXIT_REASON_WRMSR] = exit_wrmsr,
+    [EXIT_REASON_MWAIT] = exit_undefined,
+    [EXIT_REASON_MONITOR] = exit_undefined,
+    [EXIT_REASON_EPT_VIOLATION] = exit_ept_violation,
+    [EXIT_REASON_EPT_MISCONFIGURATION] = exit_ept_misconfiguration,
+    [EXIT_REASON_INVEPT] = exit_undefined,
+    [EXIT_REASON_PREEMPTION_TIMER] = exit_ignored, /* vcpu_run() looks at the clock */
+    [EXIT_REASON_INVVPID] = exit_undefined,
+    [EXIT_REASON_WBINVD] = exit_nothing_to_do,
+    [EXIT_REASON_XSETBV] = exit_xsetbv,
+    [EXIT_REASON_VMFUNC] = exit_undefined,
+    [EXIT_REASON_ENCLS] = exit_undefined,
+};
+
+void exit_dispatch(struct vcpu *vcpu, u32 reason)
+{
+    u32 basic = reason & 0xffff;
+
+    vcpu->exits_by_reason[basic < EXIT_REASON_COUNT ? basic : EXIT_REASON_COUNT - 1]++;
+    if (basic >= EXIT_REASON_COUNT || !handlers[basic]) {
+        vcpu_end(vcpu, GUEST_END_UNSUPPORTED, 0, "exit %u (%s) at %#llx: slat does not emulate it", basic,
+                 exit_reason_name(basic), (unsigned long long)vcpu->exit_rip);
+        return;
+    }
+    switch (handlers[basic](vcpu)) {
+    case EXIT_STAY:
+        break;
+    case EXIT_NEXT:
+        skip_instruction(vcpu);
+        end_instruction();
+        break;
+    case EXIT_AGAIN:
+        end_instruction();
+        break;
+    }
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* VM exits: from the reason to its handler. */
+#ifndef ARCH_X86_EXIT_H
+#define ARCH_X86_EXIT_H
+
+#include "arch/x86/exit_reasons.h"
+#include "arch/x86/vcpu.h"
+
+/* What follows an exit handler. */
+enum exit_action {
+    EXIT_STAY,  /* RIP as it is: the instruction is executed again, an event is delivered, or the guest has ended */
+    EXIT_NEXT,  /* the instruction is done: RIP moves behind it */
+    EXIT_AGAIN, /* one iteration of a repeated instruction is done, and more follow: RIP as it is */
+};
+
+/* Handles the exit that the current VMCS describes. */
+void exit_dispatch(struct vcpu *vcpu, u32 reason);
+
+/* Handlers with files of their own. */
+enum exit_action exit_cr_access(struct vcpu *vcpu);
+enum exit_action exit_io(struct vcpu *vcpu);
+enum exit_action exit_rdmsr(struct vcpu *vcpu);
+enum exit_action exit_wrmsr(struct vcpu *vcpu);
+enum exit_action exit_exception_or_nmi(struct vcpu *vcpu);
+enum exit_action exit_ept_violation(struct vcpu *vcpu);
+
+#endif

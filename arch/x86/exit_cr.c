@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Control-register accesses. Guests own the bits that do not matter to slat (guest_state.c sets the masks); an exit happens
+ * when a guest changes one that does: CR0.NE, CD, NW (kept as the processor needs them, the guest sees its own), a bit of
+ * CR4 that it does not have, PE and PG where there is no unrestricted guest; CR3 on processors that cannot leave it alone; CR8.
+ */
+#include "arch/x86/cpu.h"
+#include "arch/x86/event.h"
+#include "arch/x86/exit.h"
+#include "arch/x86/guest_features.h"
+#include "arch/x86/guest_state.h"
+#include "arch/x86/msr.h"
+#include "arch/x86/vmcs.h"
+#include "arch/x86/vmx.h"
+#include "arch/x86/vmx_controls.h"
+#include "mm/vm_memory.h"
+
+enum { ACCESS_TO, ACCESS_FROM, ACCESS_CLTS, ACCESS_LMSW };
+
+static u64 gpr_read(const struct vcpu *vcpu, unsigned n)
+{
+    u64 value = n == RSP_IN_VMCS ? vmcs_read(VMCS_GUEST_RSP) : vcpu->gpr[n];
+
+    return vmcs_read(VMCS_GUEST_CS_ACCESS_RIGHTS) & RIGHTS_L ? value : (u32)value;
+}
+
+static void gpr_write(struct vcpu *vcpu, unsigned n, u64 value)
+{
+    if (n == RSP_IN_VMCS)
+        vmcs_write(VMCS_GUEST_RSP, value);
+    else
+        vcpu->gpr[n] = value;
+}
+
+static enum exit_action general_protection(struct vcpu *vcpu)
+{
+    event_exception_error(vcpu, VECTOR_GP, 0);
+    return EXIT_STAY;
+}
+
+/* PAE paging takes its four PDPTEs when CR3 or the mode changes. SDM vol. 3, 5.4.1 and 27.3.1.6. -EINVAL: reserved bits. */
+static int load_pdptes(struct vcpu *vcpu, u64 cr3)
+{
+    const u64 reserved = 0x1e6 | ~((1ull << vmx_caps.physical_bits) - 1);
+    u64 pdptes[4];
+
+    if (vm_memory_read(vcpu->memory, (gpa_t){ cr3 & 0xffffffe0 }, pdptes, sizeof(pdptes))) {
+        vcpu_end(vcpu, GUEST_END_OUTSIDE_MEMORY, 0, "CR3 = %#llx points outside its memory", (unsigned long long)cr3);
+        return 0;
+    }
+    for (unsigned i = 0; i < 4; i++)
+        if ((pdptes[i] & 1) && (pdptes[i] & reserved))
+            return -EINVAL;
+    for (unsigned i = 0; i < 4; i++)
+        vmcs_write((enum vmcs_field)(VMCS_GUEST_PDPTE0 + 2 * i), pdptes[i]);
+    return 0;
+}
+
+/* IA-32e mode is entered with a 32-bit TSS: type 3 is the busy 16-bit one (SDM vol. 3, 10.8.5). */
+static bool may_enter_long_mode(u64 cr4)
+{
+    return (cr4 & CR4_PAE) && !(vmcs_read(VMCS_GUEST_CS_ACCESS_RIGHTS) & RIGHTS_L) &&
+           (vmcs_read(VMCS_GUEST_TR_ACCESS_RIGHTS) & RIGHTS_TYPE) != 3;
+}
+
+static enum exit_action cr0_set(struct vcpu *vcpu, u64 value)
+{
+    const u64 defined =
+        CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG;
+    u64 old = vmcs_read(VMCS_GUEST_CR0);
+    u64 changes = guest_visible_cr0() ^ value;
+    u64 cr4 = vmcs_read(VMCS_GUEST_CR4);
+    u64 efer = vmcs_read(VMCS_GUEST_EFER);
+    bool turns_paging_on = (value & CR0_PG) && !(old & CR0_PG);
+
+    if (value >> 32 || ((value & CR0_PG) && !(value & CR0_PE)) || ((value & CR0_NW) && !(value & CR0_CD)))
+        return general_protection(vcpu);
+    if (!(value & CR0_PG) && guest_in_64bit_mode())
+        return general_protection(vcpu);
+    value &= defined; /* the other bits stay 0, whatever is written */
+    if (!vmx_caps.unrestricted && (value & (CR0_PE | CR0_PG)) != (CR0_PE | CR0_PG)) {
+        vcpu_end(vcpu, GUEST_END_UNSUPPORTED, 0,
+                 "it turns paging off at %#llx: this processor has no unrestricted guest mode",
+                 (unsigned long long)vcpu->exit_rip);
+        return EXIT_STAY;
+    }
+    if (turns_paging_on && (efer & EFER_LME)) {
+        if (!may_enter_long_mode(cr4))
+            return general_protection(vcpu);
+        efer |= EFER_LMA;
+    } else if (!(value & CR0_PG)) {
+        efer &= ~EFER_LMA;
+    }
+    /* SDM vol. 3, 5.4.1: PAE paging loads its PDPTEs also when CD or NW changes. */
+    if ((value & CR0_PG) && (changes & (CR0_PG | CR0_CD | CR0_NW)) && (cr4 & CR4_PAE) && !(efer & EFER_LMA) &&
+        load_pdptes(vcpu, vmcs_read(VMCS_GUEST_CR3)))
+        return general_protection(vcpu);
+    guest_set_efer(efer);
+    guest_set_cr0(value);
+    if ((old ^ value) & (CR0_PG | CR0_WP))
+        vmx_invvpid_all(); /* MOV to CR0 drops translations when these change (SDM vol. 3, 5.10.4.1) */
+    return EXIT_NEXT;
+}
+
+static enum exit_action cr3_set(struct vcpu *vcpu, u64 value)
+{
+    u64 cr4 = vmcs_read(VMCS_GUEST_CR4);
+    bool pae = (vmcs_read(VMCS_GUEST_CR0) & CR0_PG) && (cr4 & CR4_PAE) && !(vmcs_read(VMCS_GUEST_EFER) & EFER_LMA);
+
+    if ((value & ~((1ull << vmx_caps.physical_bits) - 1)) || (pae && load_pdptes(vcpu, value)))
+        return general_protection(vcpu);
+    vmcs_write(VMCS_GUEST_CR3, value);
+    vmx_invvpid_all();
+    return EXIT_NEXT;
+}
+
+/* The only bits that exit are those that this guest does not have. */
+static enum exit_action cr4_set(struct vcpu *vcpu, u64 value)
+{
+    if (value & ~guest_cr4_allowed())
+        return general_protection(vcpu);
+    guest_set_cr4(value);
+    return EXIT_NEXT;
+}
+
+static enum exit_action move_to(struct vcpu *vcpu, unsigned cr, u64 value)
+{
+    switch (cr) {
+    case 0:
+        return cr0_set(vcpu, value);
+    case 3:
+        return cr3_set(vcpu, value);
+    case 4:
+        return cr4_set(vcpu, value);
+    default: /* 8 */
+        if (value & ~0xfull)
+            return general_protection(vcpu);
+        vcpu->cr8 = value;
+        return EXIT_NEXT;
+    }
+}
+
+enum exit_action exit_cr_access(struct vcpu *vcpu)
+{
+    u64 qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
+    unsigned cr = qualification & 0xf, gpr = qualification >> 8 & 0xf;
+    u64 cr0 = guest_visible_cr0();
+
+    switch (qualification >> 4 & 3) {
+    case ACCESS_TO:
+        return move_to(vcpu, cr, gpr_read(vcpu, gpr));
+    case ACCESS_FROM:
+        gpr_write(vcpu, gpr, cr == 3 ? vmcs_read(VMCS_GUEST_CR3) : vcpu->cr8);
+        return EXIT_NEXT;
+    case ACCESS_CLTS:
+        return cr0_set(vcpu, cr0 & ~CR0_TS);
+    default: { /* LMSW sets, but never clears, PE */
+        u64 source = qualification >> 16 & 0xf;
+        return cr0_set(vcpu, (cr0 & ~(CR0_MP | CR0_EM | CR0_TS)) | source);
+    }
+    }
+}

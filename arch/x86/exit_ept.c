@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* EPT violations: a guest access that EPT does not permit yet, or at all. SDM vol. 3, table 28-7. */
+#include "arch/x86/exit.h"
+#include "arch/x86/vmcs.h"
+#include "mm/vm_memory.h"
+
+static const char *access_name(u32 access)
+{
+    return access & ACCESS_EXECUTE ? "execute" : access & ACCESS_WRITE ? "write" : "read";
+}
+
+enum exit_action exit_ept_violation(struct vcpu *vcpu)
+{
+    u64 qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
+    gpa_t gpa = { vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS) };
+    u32 access = qualification & (ACCESS_READ | ACCESS_WRITE | ACCESS_EXECUTE);
+
+    switch (vm_memory_fault(vcpu->memory, gpa, access)) {
+    case FAULT_INSTALLED:
+    case FAULT_SPURIOUS:
+    case FAULT_RETRY:
+        break;
+    case FAULT_NO_SLOT:
+        vcpu_end(vcpu, GUEST_END_OUTSIDE_MEMORY, 0, "%s at %#llx, where it has no memory; RIP %#llx",
+                 access_name(access), (unsigned long long)gpa.v, (unsigned long long)vcpu->exit_rip);
+        break;
+    case FAULT_READ_ONLY:
+        vcpu_end(vcpu, GUEST_END_OUTSIDE_MEMORY, 0, "write to read-only memory at %#llx; RIP %#llx",
+                 (unsigned long long)gpa.v, (unsigned long long)vcpu->exit_rip);
+        break;
+    case FAULT_NO_MEMORY:
+        vcpu_end(vcpu, GUEST_END_NO_MEMORY, 0, "the machine has no frame left for its page at %#llx",
+                 (unsigned long long)gpa.v);
+        break;
+    }
+    return EXIT_STAY;
+}

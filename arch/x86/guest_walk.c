@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Guest page walk. SDM vol. 3, chapter 5 "Paging": 32-bit, PAE and 4-level paging (5-level is hidden from guests). Sets
+ * accessed and dirty bits as the processor does.
+ */
+#include "arch/x86/guest_walk.h"
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/event.h"
+#include "arch/x86/msr.h"
+#include "arch/x86/vmcs.h"
+#include "hv/lib/string.h"
+#include "mm/vm_memory.h"
+
+#define ENTRY_P     (1ull << 0)
+#define ENTRY_RW    (1ull << 1)
+#define ENTRY_US    (1ull << 2)
+#define ENTRY_A     (1ull << 5)
+#define ENTRY_D     (1ull << 6)
+#define ENTRY_PS    (1ull << 7)
+#define ENTRY_FRAME 0x000ffffffffff000ull
+
+/* Page-fault error code. */
+#define FAULT_P  1u
+#define FAULT_WR 2u
+#define FAULT_US 4u
+
+struct walk {
+    struct vcpu *vcpu;
+    u64 cr0, cr4;
+    bool user, write;
+    u32 error;    /* of the #PF to deliver */
+    bool outside; /* a table, or the page, lies outside the guest's memory */
+};
+
+struct format {
+    unsigned levels, index_bits, entry_size;
+};
+
+static int entry_read(struct walk *w, gpa_t at, unsigned size, u64 *entry)
+{
+    *entry = 0;
+    if (vm_memory_read(w->vcpu->memory, at, entry, size)) {
+        w->outside = true;
+        return -EFAULT;
+    }
+    return 0;
+}
+
+static int entry_mark(struct walk *w, gpa_t at, unsigned size, u64 entry, u64 bits)
+{
+    u64 marked = entry | bits;
+
+    return marked == entry ? 0 : vm_memory_write(w->vcpu->memory, at, &marked, size);
+}
+
+static bool permitted(const struct walk *w, u64 rights)
+{
+    if (w->user)
+        return (rights & ENTRY_US) && (!w->write || (rights & ENTRY_RW));
+    if ((rights & ENTRY_US) && (w->cr4 & CR4_SMAP) && !(vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_AC))
+        return false;
+    return !w->write || (rights & ENTRY_RW) || !(w->cr0 & CR0_WP);
+}
+
+/* From the entry of a table at `level` (1 = last) to the page's address. PSE-36 gives 4M pages bits 39:32 in bits 20:13. */
+static u64 page_address(const struct format *f, unsigned level, u64 entry, u64 linear)
+{
+    u64 span = 1ull << (12 + (level - 1) * f->index_bits);
+    u64 frame = entry & ENTRY_FRAME & ~(span - 1);
+
+    if (f->entry_size == 4 && level == 2)
+        frame = (entry & 0xffc00000ull) | (entry >> 13 & 0xff) << 32;
+    return frame | (linear & (span - 1));
+}
+
+static int walk_tables(struct walk *w, const struct format *f, u64 table, u64 linear, u64 rights, gpa_t *gpa)
+{
+    for (unsigned level = f->levels;; level--) {
+        unsigned shift = 12 + (level - 1) * f->index_bits;
+        u64 index = linear >> shift & ((1ull << f->index_bits) - 1);
+        gpa_t at = { table + index * f->entry_size };
+        u64 entry;
+
+        if (entry_read(w, at, f->entry_size, &entry))
+            return -EFAULT;
+        if (!(entry & ENTRY_P))
+            return -EFAULT;
+        rights &= entry;
+        bool large = level == 1 || (level <= 3 && (entry & ENTRY_PS) && (f->entry_size == 8 || (w->cr4 & CR4_PSE)));
+        if (large) {
+            if (!permitted(w, rights)) {
+                w->error |= FAULT_P;
+                return -EFAULT;
+            }
+            *gpa = (gpa_t){ page_address(f, level, entry, linear) };
+            return entry_mark(w, at, f->entry_size, entry, ENTRY_A | (w->write ? ENTRY_D : 0));
+        }
+        if (entry_mark(w, at, f->entry_size, entry, ENTRY_A))
+            return -EFAULT;
+        table = entry & ENTRY_FRAME;
+    }
+}
+
+static int translate(struct walk *w, u64 linear, gpa_t *gpa)
+{
+    const struct format legacy = { 2, 10, 4 }, pae = { 2, 9, 8 }, long_mode = { 4, 9, 8 };
+    u64 cr3 = vmcs_read(VMCS_GUEST_CR3);
+
+    if (!(w->cr0 & CR0_PG)) {
+        *gpa = (gpa_t){ linear };
+        return 0;
+    }
+    if (!(w->cr4 & CR4_PAE))
+        return walk_tables(w, &legacy, cr3 & 0xfffff000ull, linear, ENTRY_RW | ENTRY_US, gpa);
+    if (vmcs_read(VMCS_GUEST_EFER) & EFER_LMA)
+        return walk_tables(w, &long_mode, cr3 & ENTRY_FRAME, linear, ENTRY_RW | ENTRY_US, gpa);
+    u64 pdpte = vmcs_read((enum vmcs_field)(VMCS_GUEST_PDPTE0 + 2 * (linear >> 30 & 3)));
+    if (!(pdpte & ENTRY_P))
+        return -EFAULT;
+    return walk_tables(w, &pae, pdpte & ENTRY_FRAME, linear, ENTRY_RW | ENTRY_US, gpa);
+}
+
+static bool canonical(u64 linear)
+{
+    return (u64)((s64)(linear << 16) >> 16) == linear;
+}
+
+enum access { READ, WRITE, PROBE_WRITE };
+
+static int transfer(struct vcpu *vcpu, gpa_t gpa, void *data, unsigned size, enum access access)
+{
+    u8 there[8];
+
+    switch (access) {
+    case READ:
+        return vm_memory_read(vcpu->memory, gpa, data, size);
+    case WRITE:
+        return vm_memory_write(vcpu->memory, gpa, data, size);
+    default: {
+        int error = vm_memory_read(vcpu->memory, gpa, there, size);
+        return error ? error : vm_memory_write(vcpu->memory, gpa, there, size);
+    }
+    }
+}
+
+static int access(struct vcpu *vcpu, u64 linear, void *data, unsigned size, enum access access)
+{
+    bool write = access != READ;
+    struct walk w = {
+        .vcpu = vcpu, .cr0 = vmcs_read(VMCS_GUEST_CR0), .cr4 = vmcs_read(VMCS_GUEST_CR4), .write = write
+    };
+    bool long_mode = vmcs_read(VMCS_GUEST_EFER) & EFER_LMA;
+    unsigned first = (unsigned)(PAGE_SIZE - (linear & (PAGE_SIZE - 1)));
+    unsigned parts[2] = { size < first ? size : first, size < first ? 0 : size - first };
+    gpa_t gpa[2];
+
+    w.user = RIGHTS_DPL(vmcs_read(VMCS_GUEST_SS_ACCESS_RIGHTS)) == 3;
+    w.error = (write ? FAULT_WR : 0) | (w.user ? FAULT_US : 0);
+    if (long_mode && (!canonical(linear) || !canonical(linear + size - 1))) {
+        event_exception_error(vcpu, VECTOR_GP, 0);
+        return -EFAULT;
+    }
+    /* Both pages are translated before anything is transferred: the instruction happens wholly or not at all. */
+    for (unsigned i = 0; i < 2 && parts[i]; i++) {
+        u64 at = linear + (i ? parts[0] : 0);
+        if (!long_mode)
+            at &= 0xffffffff;
+        if (translate(&w, at, &gpa[i])) {
+            if (w.outside) {
+                vcpu_end(vcpu, GUEST_END_OUTSIDE_MEMORY, 0,
+                         "a page table lies outside its memory (linear address %#llx)", (unsigned long long)at);
+            } else {
+                event_page_fault(vcpu, at, w.error);
+            }
+            return -EFAULT;
+        }
+    }
+    for (unsigned i = 0; i < 2 && parts[i]; i++) {
+        if (transfer(vcpu, gpa[i], (u8 *)data + (i ? parts[0] : 0), parts[i], access)) {
+            vcpu_end(vcpu, GUEST_END_OUTSIDE_MEMORY, 0, "string I/O with memory at %#llx, where it has none",
+                     (unsigned long long)gpa[i].v);
+            return -EFAULT;
+        }
+    }
+    return 0;
+}
+
+int guest_linear_read(struct vcpu *vcpu, u64 linear, void *data, unsigned size)
+{
+    return access(vcpu, linear, data, size, READ);
+}
+
+int guest_linear_write(struct vcpu *vcpu, u64 linear, const void *data, unsigned size)
+{
+    return access(vcpu, linear, (void *)(uintptr_t)data, size, WRITE);
+}
+
+int guest_linear_probe_write(struct vcpu *vcpu, u64 linear, unsigned size)
+{
+    u8 unused[8];
+
+    return access(vcpu, linear, unused, size, PROBE_WRITE);
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef ARCH_X86_MSR_BITMAP_H
+#define ARCH_X86_MSR_BITMAP_H
+
+#include "mm/types.h"
+
+/* Fills a frame with the MSR bitmap of a guest: which MSRs it accesses without an exit. */
+void msr_bitmap_init(pfn_t frame);
+
+#endif

@@ -1,0 +1,83 @@
+; SPDX-License-Identifier: BSD-2-Clause
+; The edge between hypervisor and guest: general registers in, VM entry, VM exit, general registers out.
+; Everything else that a guest can see is in the VMCS or is switched by vcpu_switch.c.
+
+bits 64
+section .text
+
+%define VMCS_HOST_RSP 0x6c14
+%define LAUNCHED      128         ; struct vcpu in vcpu.h: static_assert in vcpu.c
+
+%macro EACH_GPR 1                 ; all but RSP (in the VMCS) and RDI (it holds the vcpu)
+    %1 rax, 0
+    %1 rcx, 8
+    %1 rdx, 16
+    %1 rbx, 24
+    %1 rbp, 40
+    %1 rsi, 48
+    %1 r8, 64
+    %1 r9, 72
+    %1 r10, 80
+    %1 r11, 88
+    %1 r12, 96
+    %1 r13, 104
+    %1 r14, 112
+    %1 r15, 120
+%endmacro
+
+%macro LOAD 2
+    mov %1, [rdi + %2]
+%endmacro
+
+%macro STORE 2
+    mov [rdi + %2], %1
+%endmacro
+
+; The guest's values must not be left where the hypervisor could use them speculatively.
+%macro CLEAR 2
+    xor %1, %1
+%endmacro
+
+; int vmx_enter(struct vcpu *vcpu): 0 after a VM exit, 1 when the entry failed at once (VMfail).
+global vmx_enter:function
+vmx_enter:
+    push rbp
+    push rbx
+    push r12
+    push r13
+    push r14
+    push r15
+    push rdi                      ; found again at vmx_exit
+    mov eax, VMCS_HOST_RSP
+    vmwrite rax, rsp
+    cmp qword [rdi + LAUNCHED], 0
+    EACH_GPR LOAD                 ; MOV leaves the flags alone
+    mov rdi, [rdi + 56]
+    jne .resume
+    vmlaunch
+    jmp .failed
+.resume:
+    vmresume
+.failed:
+    pop rdi
+    mov eax, 1
+    jmp restore
+
+; VMCS.HOST_RIP: the processor continues here with RSP as it was at the VMWRITE.
+global vmx_exit:function
+vmx_exit:
+    xchg rdi, [rsp]               ; the vcpu; the guest's RDI waits on the stack
+    EACH_GPR STORE
+    pop rax
+    mov [rdi + 56], rax
+    mov qword [rdi + LAUNCHED], 1
+    EACH_GPR CLEAR                ; RAX = 0 is the result
+restore:
+    pop r15
+    pop r14
+    pop r13
+    pop r12
+    pop rbx
+    pop rbp
+    cld
+    ret

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* See start.h. */
+#include "arch/x86/start.h"
+
+#include "arch/x86/apic.h"
+#include "arch/x86/firmware.h"
+#include "arch/x86/gdt.h"
+#include "arch/x86/paging.h"
+#include "arch/x86/panic.h"
+#include "arch/x86/vcpu_switch.h"
+#include "arch/x86/vmcs.h"
+#include "arch/x86/vmx.h"
+#include "hv/lib/log.h"
+
+static void report_vmcs(void)
+{
+    if (vmcs_read_safe(VMCS_HOST_RIP)) {
+        log_line("VMCS (fields that are 0 are left out):");
+        vmcs_dump();
+    }
+}
+
+void arch_start_early(const struct boot_info *info)
+{
+    cpu_tables_init_boot();
+    paging_init(info);
+    firmware_init(info);
+}
+
+int arch_start(struct mm_caps *caps, char reason[VMX_REASON_SIZE])
+{
+    struct paging_audit audit = paging_check_wx();
+
+    if (audit.writable_executable) {
+        panic("%llu pages are writable and executable, the first at %#llx",
+              (unsigned long long)audit.writable_executable, (unsigned long long)audit.first_offender);
+    }
+    apic_silence();
+    vcpu_switch_init();
+    int error = vmx_start(reason);
+    if (error)
+        return error;
+    panic_add_report(report_vmcs); /* VMREAD works from here on */
+    *caps = (struct mm_caps){
+        .page_2m = vmx_caps.page_2m,
+        .page_1g = vmx_caps.page_1g,
+        .access_dirty = vmx_caps.access_dirty,
+        .execute_only = vmx_caps.execute_only,
+        .levels = vmx_caps.ept_levels,
+        .physical_bits = vmx_caps.physical_bits,
+    };
+    return 0;
+}
+
+void arch_stop(void)
+{
+    vcpu_make_current(NULL);
+    vmx_stop();
+}

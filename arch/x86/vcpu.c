@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A vCPU's life: creation, the run loop, its end. */
+#include "arch/x86/vcpu.h"
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/entry_failure.h"
+#include "arch/x86/event.h"
+#include "arch/x86/exit.h"
+#include "arch/x86/guest_state.h"
+#include "arch/x86/msr_bitmap.h"
+#include "arch/x86/vcpu_switch.h"
+#include "arch/x86/vmcs.h"
+#include "arch/x86/vmcs_setup.h"
+#include "arch/x86/vmx.h"
+#include "hv/lib/format.h"
+#include "hv/lib/log.h"
+#include "hv/lib/string.h"
+#include "mm/frame.h"
+#include "mm/port.h"
+#include "mm/vm_memory.h"
+
+int vmx_enter(struct vcpu *vcpu); /* run.nasm */
+
+static_assert(offsetof(struct vcpu, gpr) == 0 && offsetof(struct vcpu, launched) == 128, "run.nasm knows them");
+
+int vcpu_create(struct vcpu *vcpu, struct vm *vm, struct vm_memory *memory, const struct vcpu_ops *ops, u16 vpid)
+{
+    pfn_t *const frames[] = { &vcpu->vmcs, &vcpu->msr_bitmap, &vcpu->xsave };
+
+    *vcpu = (struct vcpu){ .vm = vm, .memory = memory, .ops = ops, .vpid = vmx_caps.vpid ? vpid : 0 };
+    assert(guest_xsave_size() <= PAGE_SIZE);
+    for (unsigned i = 0; i < 3; i++) {
+        if (frame_alloc(0, FRAME_CONTROL, frames[i])) {
+            while (i--)
+                frame_free(*frames[i], 0, FRAME_CONTROL);
+            return -ENOMEM;
+        }
+    }
+    u32 *region = port_frame_address(vcpu->vmcs);
+    memset(region, 0, PAGE_SIZE);
+    region[0] = vmx_caps.revision;
+    vmcs_clear(pfn_to_hpa(vcpu->vmcs));
+    msr_bitmap_init(vcpu->msr_bitmap);
+    vcpu_switch_reset(vcpu);
+
+    vcpu_make_current(vcpu);
+    vmcs_set_controls(vcpu);
+    vmcs_set_host_state();
+    guest_state_reset();
+    return 0;
+}
+
+void vcpu_destroy(struct vcpu *vcpu)
+{
+    vcpu_make_current(NULL);
+    vmcs_clear(pfn_to_hpa(vcpu->vmcs));
+    vmx_invvpid_all(); /* the VPID may be given to another guest */
+    frame_free(vcpu->vmcs, 0, FRAME_CONTROL);
+    frame_free(vcpu->msr_bitmap, 0, FRAME_CONTROL);
+    frame_free(vcpu->xsave, 0, FRAME_CONTROL);
+}
+
+const char *vcpu_cannot_start(const struct guest_start *start)
+{
+    if (start->mode != START_LONG64 && !vmx_caps.unrestricted) {
+        return start->mode == START_REAL
+                   ? "it starts in real mode, and this processor has no unrestricted guest mode"
+                   : "it starts without paging, and this processor has no unrestricted guest mode";
+    }
+    return NULL;
+}
+
+void vcpu_set_start(struct vcpu *vcpu, const struct guest_start *start)
+{
+    vcpu_make_current(vcpu);
+    guest_state_start(start);
+    vcpu->gpr[RAX] = start->rax;
+    vcpu->gpr[RBX] = start->rbx;
+    vcpu->gpr[RCX] = start->rcx;
+    vcpu->gpr[RDX] = start->rdx;
+    vcpu->gpr[RSI] = start->rsi;
+    vcpu->gpr[RDI] = start->rdi;
+    vcpu->gpr[RBP] = start->rbp;
+}
+
+void vcpu_set_field(struct vcpu *vcpu, u32 field, u64 value)
+{
+    vcpu_make_current(vcpu);
+    vmcs_write((enum vmcs_field)field, value);
+}
+
+void vcpu_end(struct vcpu *vcpu, enum guest_end end, u32 status, const char *format, ...)
+{
+    va_list args;
+
+    if (vcpu->end != GUEST_END_NONE)
+        return;
+    vcpu->end = end;
+    vcpu->end_status = status;
+    va_start(args, format);
+    format_text_v(vcpu->end_text, sizeof(vcpu->end_text), format, args);
+    va_end(args);
+    vcpu->requests |= REQUEST_STOP;
+    vcpu->ops->ended(vcpu);
+}
+
+u64 vcpu_guest_tsc(const struct vcpu *vcpu)
+{
+    return rdtsc() + vcpu->tsc_offset;
+}
+
+/* The guest's time starts with its first instruction. */
+static void first_entry(struct vcpu *vcpu)
+{
+    vcpu->first_entry_tsc = rdtsc();
+    vcpu->tsc_offset = -vcpu->first_entry_tsc;
+    vmcs_write(VMCS_TSC_OFFSET, vcpu->tsc_offset);
+}
+
+/* The one place where reasons not to enter are looked at. False: the guest does not run on. */
+static bool handle_requests(struct vcpu *vcpu)
+{
+    if (vcpu->requests & REQUEST_STOP)
+        return false;
+    if (vcpu->requests & REQUEST_FLUSH_EPT) {
+        vcpu->requests &= ~REQUEST_FLUSH_EPT;
+        vmx_invept(vmx_eptp(vm_memory_root(vcpu->memory)));
+    }
+    if (vcpu->requests & REQUEST_EVENT)
+        event_inject(vcpu);
+    return true;
+}
+
+static void handle_exit(struct vcpu *vcpu)
+{
+    u32 reason = (u32)vmcs_read(VMCS_EXIT_REASON);
+
+    vcpu->exits++;
+    if (reason & EXIT_REASON_ENTRY_FAILURE) {
+        entry_failure_report(vcpu, reason & 0xffff);
+        return;
+    }
+    vcpu->exit_rip = vmcs_read(VMCS_GUEST_RIP);
+    event_requeue(vcpu);
+    exit_dispatch(vcpu, reason);
+}
+
+void vcpu_run(struct vcpu *vcpu, u64 deadline)
+{
+    vcpu_make_current(vcpu);
+    if (!vcpu->first_entry_tsc)
+        first_entry(vcpu);
+    for (;;) {
+        u64 now = rdtsc();
+        if (now >= deadline || (vcpu->requests && !handle_requests(vcpu)))
+            return;
+        u64 timer = (deadline - now) >> vmx_caps.timer_shift;
+        vmcs_write(VMCS_PREEMPTION_TIMER, timer < 0xffffffff ? timer : 0xffffffff);
+        assert(vcpu_is_current(vcpu)); /* no handler may have yielded to another guest's task */
+        if (vmx_enter(vcpu)) {
+            entry_failure_report(vcpu, 0);
+            return;
+        }
+        handle_exit(vcpu);
+    }
+}

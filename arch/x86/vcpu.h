@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A virtual processor: its VMCS, the registers that the VMCS does not hold, and what is pending for it.
+ * Owned by the task that runs it; nothing here is touched by anybody else while it runs.
+ */
+#ifndef ARCH_X86_VCPU_H
+#define ARCH_X86_VCPU_H
+
+#include "arch/x86/exit_reasons.h"
+#include "arch/x86/guest_start.h"
+#include "boot/guest_conf.h"
+#include "mm/types.h"
+
+struct vm;
+struct vm_memory;
+struct vcpu;
+
+/* General registers in the order of their numbers in instructions; rsp lives in the VMCS. run.nasm knows the layout. */
+enum gpr { RAX, RCX, RDX, RBX, RSP_IN_VMCS, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, GPR_COUNT };
+
+/* What a guest's exits mean to the machine around it: the hypervisor's half (hv/vm.c), given at creation. */
+struct vcpu_ops {
+    /* `size` is 1, 2 or 4; absent ports read as all ones. */
+    u32 (*port_read)(struct vcpu *vcpu, u16 port, unsigned size);
+    void (*port_write)(struct vcpu *vcpu, u16 port, unsigned size, u32 value);
+    /* HLT; the vCPU is after the instruction. */
+    void (*halt)(struct vcpu *vcpu, bool interrupts_enabled);
+    /* Called once, by vcpu_end(). */
+    void (*ended)(struct vcpu *vcpu);
+};
+
+/* Reasons not to enter the guest, tested in one place (vcpu_run). */
+enum {
+    REQUEST_STOP = 1u << 0,      /* the guest has ended */
+    REQUEST_EVENT = 1u << 1,     /* vcpu->event waits to be injected */
+    REQUEST_FLUSH_EPT = 1u << 2, /* INVEPT before the next entry */
+};
+
+enum { VCPU_END_TEXT = 200 };
+
+struct vcpu {
+    u64 gpr[GPR_COUNT]; /* offset 0: run.nasm */
+    u64 launched;       /* offset 128: VMRESUME instead of VMLAUNCH */
+
+    /* set once: */
+    struct vm *vm;
+    struct vm_memory *memory;
+    const struct vcpu_ops *ops;
+    pfn_t vmcs, msr_bitmap, xsave;
+    unsigned xsave_order;
+    u16 vpid; /* 0: none */
+
+    u32 requests;
+    u64 event_info; /* REQUEST_EVENT: interruption information with VALID, error code, instruction length */
+    u32 event_error, event_length;
+
+    /* guest state outside the VMCS, loaded while the vCPU is current on a processor: */
+    u64 xcr0;
+    u64 dr[4], dr6, cr2;
+    u64 star, lstar, cstar, fmask, kernel_gs_base, tsc_aux;
+    u64 cr8;
+
+    u64 tsc_offset; /* guest's TSC = host's + tsc_offset */
+    u64 exit_rip;   /* RIP at the last exit, for reports */
+
+    /* how it ended: */
+    enum guest_end end;
+    u32 end_status;
+    char end_text[VCPU_END_TEXT];
+
+    /* counts: */
+    u64 exits, exits_by_reason[EXIT_REASON_COUNT];
+    u64 first_entry_tsc; /* host TSC right before the first VM entry; 0: it was never entered */
+    u64 unknown_msrs;
+    u32 first_unknown_msr;
+};
+
+/* 0 or -ENOMEM; the vCPU has the state after INIT. `vpid` 1…: unique among the living vCPUs. */
+int vcpu_create(struct vcpu *vcpu, struct vm *vm, struct vm_memory *memory, const struct vcpu_ops *ops, u16 vpid);
+void vcpu_destroy(struct vcpu *vcpu);
+
+/* Can this processor start a guest so? NULL, or what it lacks, in words. */
+const char *vcpu_cannot_start(const struct guest_start *start);
+
+/* Gives the vCPU the state that the loader decided; before the first run. */
+void vcpu_set_start(struct vcpu *vcpu, const struct guest_start *start);
+
+/* Sets a field of the guest-state area (configuration key "vmcs"); before the first run. */
+void vcpu_set_field(struct vcpu *vcpu, u32 field, u64 value);
+
+/* Runs the guest until it ends or the host's TSC passes `deadline`. */
+void vcpu_run(struct vcpu *vcpu, u64 deadline);
+
+/* Ends the guest with a reason; the first one stands. Callable from every exit handler and from vcpu_ops. */
+__attribute__((format(printf, 4, 5))) void vcpu_end(struct vcpu *vcpu, enum guest_end end, u32 status,
+                                                    const char *format, ...);
+
+/* The guest's time: its TSC. */
+u64 vcpu_guest_tsc(const struct vcpu *vcpu);
+
+#endif

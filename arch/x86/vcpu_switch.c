@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Switching between vCPUs. The hypervisor itself uses general registers only, so a guest's vector registers, debug
+ * registers and system-call MSRs stay in the processor until another vCPU runs there: exits do not pay for them.
+ */
+#include "arch/x86/vcpu_switch.h"
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/guest_features.h"
+#include "arch/x86/msr.h"
+#include "arch/x86/vmcs.h"
+#include "arch/x86/vmx.h"
+#include "hv/lib/string.h"
+#include "mm/port.h"
+
+static const u32 CPUID_ECX_XSAVE = 1u << 26;
+static const u32 CPUID_EDX_IBPB = 1u << 26; /* leaf 7 */
+static const u64 XCR0_AVX512 = 7ull << 5;
+static const u64 DR6_INIT = 0xffff0ff0ull;
+
+enum { FXSAVE_SIZE = 512, XSAVE_HEADER_END = 576, MXCSR_OFFSET = 24, FCW_OFFSET = 0 };
+
+static struct vcpu *current;
+static u64 xcr0_allowed;
+static u32 xsave_size = FXSAVE_SIZE;
+static bool has_ibpb;
+
+void vcpu_switch_init(void)
+{
+    u64 cr4 = cr4_read() | CR4_OSFXSR | CR4_OSXMMEXCPT;
+
+    has_ibpb = cpuid(0).eax >= 7 && (cpuid_count(7, 0).edx & CPUID_EDX_IBPB);
+    cr0_write(cr0_read() & ~(CR0_TS | CR0_EM));
+    if (!(cpuid(1).ecx & CPUID_ECX_XSAVE)) {
+        cr4_write(cr4);
+        return;
+    }
+    cr4_write(cr4 | CR4_OSXSAVE);
+
+    struct cpuid_result leaf = cpuid_count(0xd, 0);
+    u64 supported = (u64)leaf.edx << 32 | leaf.eax;
+    xcr0_allowed = supported & (XCR0_X87 | XCR0_SSE | XCR0_AVX);
+    if ((xcr0_allowed & XCR0_AVX) && (supported & XCR0_AVX512) == XCR0_AVX512)
+        xcr0_allowed |= XCR0_AVX512;
+    xcr0_write(xcr0_allowed);
+    xsave_size = cpuid_count(0xd, 0).ebx; /* for the components that XCR0 has now */
+}
+
+u64 guest_xcr0_allowed(void)
+{
+    return xcr0_allowed;
+}
+
+u32 guest_xsave_size(void)
+{
+    return xsave_size;
+}
+
+void vcpu_switch_reset(struct vcpu *vcpu)
+{
+    u8 *area = port_frame_address(vcpu->xsave);
+
+    memset(area, 0, xsave_size);
+    /* After INIT (SDM vol. 3, table 10-1): FCW 0x40 at power-up, 0x37f after FNINIT, which every user executes first. */
+    *(u16 *)(area + FCW_OFFSET) = 0x37f;
+    *(u32 *)(area + MXCSR_OFFSET) = 0x1f80;
+    vcpu->xcr0 = XCR0_X87;
+    vcpu->dr6 = DR6_INIT;
+}
+
+static void extended_state_save(struct vcpu *vcpu)
+{
+    void *area = port_frame_address(vcpu->xsave);
+
+    if (xcr0_allowed) {
+        vcpu->xcr0 = xcr0_read();
+        xcr0_write(xcr0_allowed); /* all of it: also what the guest has turned off for the moment */
+        __asm__ volatile("xsave64 (%0)" : : "r"(area), "a"(~0u), "d"(~0u) : "memory");
+    } else {
+        __asm__ volatile("fxsave64 (%0)" : : "r"(area) : "memory");
+    }
+}
+
+static void extended_state_load(struct vcpu *vcpu)
+{
+    void *area = port_frame_address(vcpu->xsave);
+
+    if (xcr0_allowed) {
+        xcr0_write(xcr0_allowed);
+        __asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"(~0u), "d"(~0u) : "memory");
+        xcr0_write(vcpu->xcr0);
+    } else {
+        __asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
+    }
+}
+
+#define DR_READ(n, to)    __asm__ volatile("mov %%db" #n ", %0" : "=r"(to))
+#define DR_WRITE(n, from) __asm__ volatile("mov %0, %%db" #n : : "r"(from))
+
+static void save(struct vcpu *vcpu)
+{
+    extended_state_save(vcpu);
+    DR_READ(0, vcpu->dr[0]);
+    DR_READ(1, vcpu->dr[1]);
+    DR_READ(2, vcpu->dr[2]);
+    DR_READ(3, vcpu->dr[3]);
+    vcpu->dr6 = dr6_read();
+    vcpu->cr2 = cr2_read();
+    vcpu->star = rdmsr(MSR_STAR);
+    vcpu->lstar = rdmsr(MSR_LSTAR);
+    vcpu->cstar = rdmsr(MSR_CSTAR);
+    vcpu->fmask = rdmsr(MSR_FMASK);
+    vcpu->kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE);
+    if (guest_has_rdtscp())
+        vcpu->tsc_aux = rdmsr(MSR_TSC_AUX);
+}
+
+static void load(struct vcpu *vcpu)
+{
+    vmcs_load(pfn_to_hpa(vcpu->vmcs));
+    extended_state_load(vcpu);
+    DR_WRITE(0, vcpu->dr[0]); /* DR7 is in the VMCS: no breakpoint is armed while the hypervisor runs */
+    DR_WRITE(1, vcpu->dr[1]);
+    DR_WRITE(2, vcpu->dr[2]);
+    DR_WRITE(3, vcpu->dr[3]);
+    dr6_write(vcpu->dr6);
+    cr2_write(vcpu->cr2);
+    wrmsr(MSR_STAR, vcpu->star);
+    wrmsr(MSR_LSTAR, vcpu->lstar);
+    wrmsr(MSR_CSTAR, vcpu->cstar);
+    wrmsr(MSR_FMASK, vcpu->fmask);
+    wrmsr(MSR_KERNEL_GS_BASE, vcpu->kernel_gs_base);
+    if (guest_has_rdtscp())
+        wrmsr(MSR_TSC_AUX, vcpu->tsc_aux);
+    if (has_ibpb)
+        wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB); /* the last guest's branch history is not for this one */
+}
+
+void vcpu_make_current(struct vcpu *vcpu)
+{
+    if (vcpu == current)
+        return;
+    if (current)
+        save(current);
+    if (vcpu)
+        load(vcpu);
+    current = vcpu;
+}
+
+bool vcpu_is_current(const struct vcpu *vcpu)
+{
+    return vcpu == current;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Making a vCPU current on this processor: its VMCS and the registers that neither the VMCS nor run.nasm switches. */
+#ifndef ARCH_X86_VCPU_SWITCH_H
+#define ARCH_X86_VCPU_SWITCH_H
+
+#include "arch/x86/vcpu.h"
+
+/* Finds out which extended state guests may use, and turns it on for the hypervisor's own XSAVE. Once, before any vCPU. */
+void vcpu_switch_init(void);
+
+/* The XCR0 bits that a guest may set; 0: no XSAVE. And the size of the save area in bytes. */
+u64 guest_xcr0_allowed(void);
+u32 guest_xsave_size(void);
+
+/* Puts the vCPU's extended state, debug registers and MSRs to what they are after INIT. Its xsave area is there. */
+void vcpu_switch_reset(struct vcpu *vcpu);
+
+/* After it the processor holds this vCPU's state; the one that was current before is saved. NULL: none is current. */
+void vcpu_make_current(struct vcpu *vcpu);
+
+bool vcpu_is_current(const struct vcpu *vcpu);
+
+#endif

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Unit tests and fuzz harnesses, and what each links: tests/unit/test_NAME.c with unit_NAME, tests/fuzz/fuzz_NAME.c with
+# fuzz_NAME. MM is the whole memory core with its host port.
+MM := $(wildcard mm/*.c) tests/unit/port_host.c
+
+# The parser of slat.conf, and the writer that the host tool has.
+PARSER := boot/conf.c boot/conf_error.c boot/conf_guest.c boot/conf_lines.c boot/conf_names.c boot/conf_value.c \
+        hv/lib/format.c
+unit_conf := $(PARSER) tools/conf_show.c tests/unit/conf_support.c
+unit_slat_conf := $(PARSER) tools/conf_show.c
+unit_conf_errors := $(PARSER) tests/unit/conf_support.c
+unit_conf_limits := $(PARSER) tests/unit/conf_support.c
+fuzz_conf := $(PARSER) tools/conf_show.c
+unit_pattern := hv/pattern.c
+fuzz_pattern := hv/pattern.c
+unit_format := hv/lib/format.c
+unit_log := hv/lib/log.c hv/lib/format.c
+unit_screen := hv/screen.c hv/screen_font.c $(BUILD)/generated/screen_font.c
+
+SLAT_CONF := tools/slat-conf.c tools/conf_show.c $(PARSER)
+$(BUILD)/tools/slat-conf: $(SLAT_CONF:%.c=$(BUILD)/host/%.o)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(SANITIZE) -o $@ $^
+
+# The loaders, on a fake vm_memory that is stricter than the real one.
+LOADERS := $(wildcard hv/load/*.c) hv/lib/format.c
+LOAD := $(LOADERS) tests/unit/fake_vm_memory.c
+unit_load_place := $(LOAD) tests/unit/load_support.c
+unit_load_flat := $(LOAD) tests/unit/load_support.c
+unit_load_elf := $(LOAD) tests/unit/load_support.c
+unit_load_multiboot := $(LOAD) tests/unit/load_support.c
+unit_load_linux := $(LOAD) tests/unit/load_support.c
+unit_load_real := $(LOAD) tests/unit/load_support.c
+unit_load_mm := $(LOADERS) $(MM)
+fuzz_load := $(LOAD)
+unit_backtrace := arch/x86/backtrace.c arch/x86/stack.c arch/x86/symbols.c hv/lib/format.c hv/lib/log.c
+unit_exception_text := arch/x86/exception_text.c hv/lib/format.c
+
+unit_memory_map := boot/memory_map.c
+unit_load_hypervisor := boot/load_hypervisor.c
+unit_address_spaces := boot/address_spaces.c boot/page_tables.c boot/memory_map.c
+unit_unix_time := boot/unix_time.c
+
+# The memory core. Its host build reports every change of a table's entry to port_host.c.
+$(BUILD)/host/mm/%.o: HOST_CFLAGS += -DPTE_OBSERVER
+unit_frame := $(MM)
+unit_frame_record := $(MM)
+unit_pool := $(MM)
+unit_rbtree := $(MM)
+unit_interval_tree := $(MM)
+unit_backing := $(MM)
+unit_memslots := $(MM)
+unit_mapping_level := $(MM)
+unit_tlb_gather := $(MM)
+unit_spt := $(MM)
+unit_spt_zap := $(MM)
+unit_spt_history := $(MM)
+unit_fault := $(MM)
+unit_guest_access := $(MM)
+unit_vm_memory := $(MM)
+unit_audit := $(MM)
+unit_mm_random := $(MM)
+
+# Devices and the guests' console.
+DEV := $(wildcard hv/dev/*.c)
+unit_dev_bus := hv/dev/port_bus.c hv/dev/debug_exit.c
+unit_dev_uart := hv/dev/uart16550.c
+unit_dev_pit := hv/dev/pit8254.c
+unit_dev_pic := hv/dev/pic8259.c
+unit_dev_cmos := hv/dev/cmos.c
+unit_dev_platform := $(DEV)
+unit_guest_console := hv/guest_console.c hv/guest_screen.c hv/lib/format.c
+fuzz_dev := $(DEV)
+fuzz_guest_console := hv/guest_console.c hv/guest_screen.c hv/lib/format.c
+
+unit_vmx_caps := arch/x86/vmx_caps.c hv/lib/format.c
+unit_entry_check := arch/x86/entry_check.c arch/x86/vmcs_names.c
