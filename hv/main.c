@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The hypervisor's course from the handoff to power-off. Called by arch/x86/entry.nasm on the boot stack. */
+#include "hv/main.h"
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/firmware.h"
+#include "arch/x86/paging.h"
+#include "arch/x86/panic.h"
+#include "arch/x86/serial.h"
+#include "arch/x86/start.h"
+#include "arch/x86/vmx.h"
+#include "hv/lib/format.h"
+#include "hv/lib/log.h"
+#include "hv/lib/string.h"
+#include "hv/memory_setup.h"
+#include "hv/report.h"
+#include "hv/screen.h"
+#include "hv/task.h"
+#include "hv/vm.h"
+#include "mm/frame.h"
+#include "mm/port.h"
+
+static struct vm *vms[CONF_MAX_GUESTS];
+static unsigned vm_count;
+
+static void write_to_devices(const char *text, size_t length)
+{
+    serial_write(text, length);
+    screen_write(text, length);
+}
+
+static _Noreturn void reboot(void)
+{
+    firmware_reset(FIRMWARE_RESET_COLD);
+}
+
+/* What at-end asks for. */
+static void (*end_of_run(enum conf_at_end at_end))(void)
+{
+    return at_end == AT_END_HALT ? firmware_halt : at_end == AT_END_REBOOT ? reboot : firmware_power_off;
+}
+
+static _Noreturn void stop(enum conf_at_end at_end, const char *reason)
+{
+    log_line("result: stopped (%s)", reason);
+    end_of_run(at_end)();
+    __builtin_unreachable();
+}
+
+static const struct boot_file *find_file(const struct boot_info *info, const char *path)
+{
+    const struct boot_file *files = phys_to_virt((hpa_t){ info->files });
+
+    for (u32 i = 0; i < info->file_count; i++)
+        if (strcmp(files[i].path, path) == 0)
+            return &files[i];
+    return NULL;
+}
+
+/* The file's content; false and a problem in words if it is not there. */
+static bool get_file(const struct boot_info *info, const char *path, struct image *image, char *problem, size_t size)
+{
+    static const char *const states[] = {
+        [BOOT_FILE_MISSING] = "not found on the boot volume",
+        [BOOT_FILE_EMPTY] = "the file is empty",
+        [BOOT_FILE_NO_MEMORY] = "no memory to read it",
+        [BOOT_FILE_ERROR] = "the firmware could not read it",
+    };
+    const struct boot_file *file = find_file(info, path);
+
+    if (!file || file->state != BOOT_FILE_READ) {
+        format_text(problem, size, "%s: %s", path, states[file ? file->state : BOOT_FILE_MISSING]);
+        return false;
+    }
+    *image = (struct image){ phys_to_virt((hpa_t){ file->base }), file->size };
+    return true;
+}
+
+static void create_guest(const struct boot_info *info, const struct guest_conf *conf, unsigned number)
+{
+    struct vm_files files = { 0 };
+    char problem[VCPU_END_TEXT];
+    unsigned order = 0;
+    pfn_t frame;
+
+    while (PAGE_SIZE << order < sizeof(struct vm))
+        order++;
+    if (frame_alloc(order, FRAME_CONTROL, &frame))
+        stop(AT_END_POWEROFF, "no memory for the guests' records");
+    bool ok = get_file(info, conf->image, &files.image, problem, sizeof(problem));
+    for (u32 i = 0; i < conf->module_count && ok; i++)
+        ok = get_file(info, conf->modules[i].path, &files.modules[i], problem, sizeof(problem));
+    files.problem = ok ? NULL : problem;
+
+    struct vm *vm = port_frame_address(frame);
+    vms[vm_count++] = vm;
+    vm_create(vm, conf, &files, (u16)(number + 1));
+    if (vm->runs && task_create(conf->name, vm_run, vm))
+        stop(AT_END_POWEROFF, "no memory for the guests' stacks");
+    if (!vm->runs) {
+        char words[40];
+        vm_end_words(vm->end, vm->end_status, words, sizeof(words));
+        log_line("%s: ended: %s: %s", conf->name, words, vm->end_text);
+    }
+}
+
+static void set_environment(const struct boot_info *info, const struct slat_conf *conf)
+{
+    struct vm_environment environment = {
+        .tsc_hz = info->tsc_hz,
+        .unix_time = info->unix_time,
+        .tsc_epoch = info->tsc_at_entry,
+        .slice_ticks = info->tsc_hz / 1000000 * conf->slice_us,
+    };
+
+    for (u32 i = 0; i < conf->guest_count; i++) {
+        unsigned length = (unsigned)strlen(conf->guests[i].name);
+        environment.name_width = length > environment.name_width ? length : environment.name_width;
+    }
+    vm_set_environment(&environment);
+}
+
+static void report_machine(const struct boot_info *info)
+{
+    struct frame_stats stats = frame_get_stats();
+
+    log_line(
+        "processor: EPT %s%s%s, %s; TSC %llu MHz%s%s", vmx_caps.page_1g ? "1G " : "", vmx_caps.page_2m ? "2M " : "",
+        "4K", vmx_caps.unrestricted ? "unrestricted guest" : "no unrestricted guest",
+        (unsigned long long)info->tsc_hz / 1000000, vmx_caps.missing[0] ? "; does without " : "", vmx_caps.missing);
+    log_line("memory: %llu MiB free for guests", (unsigned long long)(stats.free << PAGE_SHIFT) >> 20);
+}
+
+/* How long it took from the firmware's call to the first instruction of a guest, in TSC ticks (instructions in Bochs). */
+static void report_start(u64 tsc_at_entry)
+{
+    u64 first = 0;
+
+    for (unsigned i = 0; i < vm_count; i++) {
+        u64 tsc = vms[i]->vcpu.first_entry_tsc;
+        if (tsc && (!first || tsc < first))
+            first = tsc;
+    }
+    if (first) {
+        log_line("first guest instruction %llu ticks after EFI entry; slat's own memory: %llu KiB",
+                 (unsigned long long)(first - tsc_at_entry), (unsigned long long)memory_setup_own_bytes() >> 10);
+    }
+}
+
+/* Everything that guests had must have come back. */
+static void destroy_guests(void)
+{
+    for (unsigned i = 0; i < vm_count; i++)
+        vm_destroy(vms[i]);
+    struct frame_stats stats = frame_get_stats();
+    if (stats.used[FRAME_GUEST] || stats.used[FRAME_TABLE]) {
+        panic("%llu guest frames and %llu tables were not given back", (unsigned long long)stats.used[FRAME_GUEST],
+              (unsigned long long)stats.used[FRAME_TABLE]);
+    }
+}
+
+static void check_boot_info(const struct boot_info *info)
+{
+    if (info->magic != BOOT_INFO_MAGIC || info->version != BOOT_INFO_VERSION || info->size != sizeof(*info))
+        stop(AT_END_HALT, "the boot application is of another version than the hypervisor");
+}
+
+_Noreturn void hv_main(const struct boot_info *info)
+{
+    char reason[VMX_REASON_SIZE];
+    struct mm_caps caps;
+
+    serial_init();
+    log_set_sink(write_to_devices);
+    check_boot_info(info);
+    arch_start_early(info);
+
+    const struct slat_conf *conf = phys_to_virt((hpa_t){ info->conf });
+    enum conf_at_end at_end = (enum conf_at_end)conf->at_end;
+    panic_set_end(end_of_run(at_end));
+    if (memory_setup(info))
+        stop(at_end, "the machine has no free memory");
+    if (!screen_init(&info->framebuffer) && info->framebuffer.format != FRAMEBUFFER_NONE)
+        log_line("no lines on the screen: what the firmware says about it cannot be used");
+    if (arch_start(&caps, reason))
+        stop(at_end, reason);
+    mm_init(&caps);
+    report_machine(info);
+    set_environment(info, conf);
+    for (u32 i = 0; i < conf->guest_count; i++)
+        create_guest(info, &conf->guests[i], i);
+    u64 tsc_at_entry = info->tsc_at_entry;
+    memory_setup_free_boot_data(info);
+
+    task_run_all();
+
+    report_start(tsc_at_entry);
+    unsigned failed = report_guests(vms, vm_count);
+    destroy_guests();
+    arch_stop();
+    if (failed)
+        log_line("result: fail (%u of %u guests did not end as expected)", failed, vm_count);
+    else
+        log_line("result: pass (%u of %u guests ended as expected)", vm_count, vm_count);
+    end_of_run(at_end)();
+    __builtin_unreachable();
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef HV_MAIN_H
+#define HV_MAIN_H
+
+#include "boot/handoff.h"
+
+/* `info` as boot/handoff.h promises. */
+_Noreturn void hv_main(const struct boot_info *info);
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is printed when all guests have ended. */
+#include "hv/report.h"
+
+#include "arch/x86/vmcs_names.h"
+#include "hv/lib/format.h"
+#include "hv/lib/log.h"
+#include "hv/lib/string.h"
+
+enum { WORDS_SIZE = 40 };
+
+static void table_row(const struct vm *vm, unsigned name_width)
+{
+    char words[WORDS_SIZE];
+    u64 violations = vm->stats.faults, tenths = vm->end_ns / 100000;
+
+    vm_end_words(vm->end, vm->end_status, words, sizeof(words));
+    log_line("%-*s  %-18s %3s %9llu %10llu %7llu %7llu %5llu %7llu %8llu.%llu", (int)name_width, vm->conf.name, words,
+             vm_as_expected(vm) ? "yes" : "NO", (unsigned long long)vm->vcpu.exits, (unsigned long long)violations,
+             (unsigned long long)vm->stats.mapped[LEVEL_4K], (unsigned long long)vm->stats.mapped[LEVEL_2M],
+             (unsigned long long)vm->stats.mapped[LEVEL_1G], (unsigned long long)vm->stats.tables,
+             (unsigned long long)tenths / 10, (unsigned long long)tenths % 10);
+}
+
+/* The most frequent exit reasons, most frequent first. */
+static void exits_note(const struct vm *vm)
+{
+    enum { SHOWN = 6 };
+    char text[200];
+    size_t length = 0;
+    u64 below = ~0ull;
+
+    for (unsigned shown = 0; shown < SHOWN; shown++) {
+        u64 most = 0;
+
+        for (unsigned reason = 0; reason < EXIT_REASON_COUNT; reason++) {
+            u64 count = vm->vcpu.exits_by_reason[reason];
+            most = count < below && count > most ? count : most;
+        }
+        for (unsigned reason = 0; most && reason < EXIT_REASON_COUNT && length < sizeof(text); reason++) {
+            if (vm->vcpu.exits_by_reason[reason] == most)
+                length += (size_t)format_text(text + length, sizeof(text) - length, "%s%s %llu", length ? ", " : "",
+                                              exit_reason_name(reason), (unsigned long long)most);
+        }
+        below = most;
+    }
+    if (length)
+        log_line("  %s: exits: %s", vm->conf.name, text);
+}
+
+/* Things that a person who wonders about a guest wants to know, and that have no column. */
+static void table_notes(const struct vm *vm)
+{
+    const struct port_bus *bus = &vm->platform.bus;
+
+    exits_note(vm);
+    if (vm->vcpu.unknown_msrs) {
+        log_line("  %s: %llu accesses to unknown MSRs, #GP each; the first: %#x", vm->conf.name,
+                 (unsigned long long)vm->vcpu.unknown_msrs, (unsigned)vm->vcpu.first_unknown_msr);
+    }
+    if (bus->absent_seen) {
+        log_line("  %s: %llu reads and %llu writes of absent ports; the first: %#x", vm->conf.name,
+                 (unsigned long long)bus->absent_reads, (unsigned long long)bus->absent_writes,
+                 (unsigned)bus->absent_first);
+    }
+    if (vm->console.dropped_bytes) {
+        log_line("  %s: %llu bytes of console output beyond output-limit were not shown", vm->conf.name,
+                 (unsigned long long)vm->console.dropped_bytes);
+    }
+}
+
+static void tap_line(const struct vm *vm, unsigned number)
+{
+    char line[320], words[WORDS_SIZE], expected[WORDS_SIZE];
+    int length;
+
+    vm_end_words(vm->end, vm->end_status, words, sizeof(words));
+    if (vm_as_expected(vm)) {
+        length = format_text(line, sizeof(line), "ok %u - %s: %s\n", number, vm->conf.name, words);
+    } else {
+        vm_end_words((enum guest_end)vm->conf.expect_end, vm->conf.expect_status, expected, sizeof(expected));
+        length = format_text(line, sizeof(line), "not ok %u - %s: %s, expected %s\n", number, vm->conf.name, words,
+                             expected);
+    }
+    log_raw(line, (size_t)length);
+}
+
+unsigned report_guests(struct vm *const *vms, unsigned count)
+{
+    unsigned name_width = 5, failed = 0;
+    char plan[16];
+
+    for (unsigned i = 0; i < count; i++) {
+        unsigned length = (unsigned)strlen(vms[i]->conf.name);
+        name_width = length > name_width ? length : name_width;
+        failed += !vm_as_expected(vms[i]);
+    }
+    log_line("%-*s  %-18s %3s %9s %10s %7s %7s %5s %7s %10s", (int)name_width, "guest", "ended", "ok?", "exits",
+             "EPT faults", "4K", "2M", "1G", "tables", "ms");
+    for (unsigned i = 0; i < count; i++)
+        table_row(vms[i], name_width);
+    for (unsigned i = 0; i < count; i++)
+        table_notes(vms[i]);
+    log_raw(plan, (size_t)format_text(plan, sizeof(plan), "1..%u\n", count));
+    for (unsigned i = 0; i < count; i++)
+        tap_line(vms[i], i + 1);
+    return failed;
+}

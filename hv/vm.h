@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A virtual machine: memory, devices, console, its processor, and how it went. */
+#ifndef HV_VM_H
+#define HV_VM_H
+
+#include "arch/x86/vcpu.h"
+#include "boot/guest_conf.h"
+#include "hv/dev/platform.h"
+#include "hv/guest_console.h"
+#include "hv/load/image.h"
+#include "mm/vm_memory.h"
+
+struct vm {
+    struct guest_conf conf;   /* set once */
+    struct vm_memory *memory; /* NULL: never created, or destroyed */
+    struct platform platform;
+    struct guest_console console;
+    struct vcpu vcpu;
+    bool has_vcpu;
+    bool runs;
+
+    enum guest_end end;
+    u32 end_status;
+    char end_text[VCPU_END_TEXT];
+    u64 end_ns;                   /* guest's age when it ended */
+    struct vm_memory_stats stats; /* at the end */
+};
+
+/* What is common to all guests; set once before the first vm_create(). */
+struct vm_environment {
+    u64 tsc_hz;
+    u64 unix_time; /* at tsc_epoch; 0: unknown */
+    u64 tsc_epoch;
+    u64 slice_ticks;
+    unsigned name_width; /* of the longest guest's name, for aligned output */
+};
+void vm_set_environment(const struct vm_environment *environment);
+
+/* The files of a guest: data NULL and `problem` where it could not be read. */
+struct vm_files {
+    struct image image;
+    struct image modules[CONF_MAX_MODULES];
+    const char *problem; /* "\slat\x: not found"; NULL: all are there */
+};
+
+/*
+ * Makes the guest that `conf` describes, ready to run, or ended with a reason (vm->end); both are a result, not an error.
+ * `vpid` is unique among all VMs, 1 or more.
+ */
+void vm_create(struct vm *vm, const struct guest_conf *conf, const struct vm_files *files, u16 vpid);
+
+/* A task's function: runs the guest to its end. */
+void vm_run(void *vm);
+
+/* Gives back all that the VM holds, but for the struct itself. */
+void vm_destroy(struct vm *vm);
+
+/* It ended as its configuration expects. */
+bool vm_as_expected(const struct vm *vm);
+
+/* "exit 0", "triple-fault": the end in the words of slat.conf. */
+void vm_end_words(enum guest_end end, u32 status, char *to, size_t size);
+
+#endif
