@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# slat: `make help` lists the targets. Everything that is made lies in build/.
+
+BUILD ?= build
+CC := gcc
+CLANG := clang-14
+NASM := nasm
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SECONDEXPANSION:
+
+# `make V=1` shows the commands; otherwise one short line for each file.
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-6s %s\n' '$(1)' '$(2)')
+
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings \
+            -Wvla -Wundef -Wformat=2 -Wno-unused-parameter
+CSTD := -std=gnu11 -I.
+
+# What `make run` boots: MACHINE=auto|bochs|kvm|tcg, CPUS, CPU_MODEL, MEMORY (MiB), CONF (the guests).
+MACHINE ?= auto
+CPUS ?= 1
+CPU_MODEL ?=
+MEMORY ?= 512
+CONF ?= guest-stubs/sample.conf
+MACHINE_OPTIONS = --machine $(MACHINE) --cpus $(CPUS) --memory $(MEMORY) $(if $(CPU_MODEL),--cpu-model $(CPU_MODEL))
+
+# ---- what a person types --------------------------------------------------------------------------------------------
+
+help: ## this list
+	@echo 'slat: a minimal hypervisor for Intel processors. README.md says more.'
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@echo 'variables: MACHINE=auto|bochs|kvm|tcg CPUS=n CPU_MODEL=name MEMORY=MiB CONF=file BUILD=folder V=1'
+
+run: run-packages ## boot the guests of CONF in an emulator and show what they print
+	@$(MAKE) $(BUILD)/run.img
+	@tools/machine $(MACHINE_OPTIONS) --timeout 1200 $(BUILD)/run.img
+
+test: test-packages ## everything: lint, unit tests, fuzzers for a moment, system tests in the emulator
+	@BUILD=$(BUILD) tests/run-all
+
+usb: build-packages ## the image file for a USB stick: $(BUILD)/slat-usb.img
+	@$(MAKE) $(BUILD)/slat-usb.img
+	@ls -l $(BUILD)/slat-usb.img
+	@echo 'Write it to a stick with: sudo dd if=$(BUILD)/slat-usb.img of=/dev/sdX bs=4M conv=fsync'
+
+image: $(BUILD)/slat.efi stubs ## build the EFI application and the guest stubs
+
+clean: ## remove what was built; the emulator and the guests stay
+	rm -rf $(filter-out $(BUILD)/emulator $(BUILD)/guests $(BUILD)/packages,$(wildcard $(BUILD)/*))
+
+# ---- packages, emulator, guests -------------------------------------------------------------------------------------
+
+build-packages:
+	@tools/install build run
+
+run-packages: build-packages
+	@tools/get-emulator
+	@tools/get-guests memtest86+
+
+test-packages: run-packages
+	@tools/install
+	@tools/get-guests linux-image-cloud-amd64 gnumach-image-1.8-486
+
+# ---- the image: hypervisor, boot application, guest stubs -----------------------------------------------------------
+
+include hypervisor.mk boot/boot.mk guest-stubs/stubs.mk
+
+$(BUILD)/run.img $(BUILD)/slat-usb.img: image $(CONF) $(BUILD)/tools/slat-conf FORCE
+	$(call say,IMAGE,$@)
+	$(Q)BUILD=$(BUILD) tools/boot-image $@ $(CONF)
+
+# ---- host: tools, unit tests, fuzzers -------------------------------------------------------------------------------
+
+include tests/unit/tests.mk
+
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+HOST_CFLAGS := $(CSTD) $(WARNINGS) -O1 -g $(SANITIZE) -MMD -MP
+FUZZ_CFLAGS := $(CSTD) $(WARNINGS) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -MMD -MP
+
+# The objects of a list of sources: `host` for unit tests and tools, `fuzz` for fuzzers.
+objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
+
+UNITS := $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SECONDS ?= 3600
+
+$(BUILD)/host/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,HOSTCC,$<)
+	$(Q)$(CC) $(HOST_CFLAGS) -c -o $@ $<
+
+$(BUILD)/fuzz/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CLANG,$<)
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) -c -o $@ $<
+
+$(BUILD)/unit/%: $(BUILD)/host/tests/unit/test_%.o $$(call objects,host,$$(unit_$$*))
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(SANITIZE) -o $@ $^ -lcmocka -lpthread
+
+$(BUILD)/fuzzer/%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o $$(call objects,fuzz,$$(fuzz_$$*))
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^
+
+units: $(UNITS:%=$(BUILD)/unit/%)
+
+unit: units ## the unit tests alone; unit-NAME is one of them
+	@BUILD=$(BUILD) tests/run-all unit
+
+unit-%: $(BUILD)/unit/%
+	$<
+
+fuzzers: $(FUZZERS:%=$(BUILD)/fuzzer/%)
+
+fuzz: fuzzers ## all fuzzers for long: FUZZ_SECONDS=3600 each
+	@BUILD=$(BUILD) tests/fuzz/run $(FUZZ_SECONDS)
+
+system: image ## the system tests alone
+	@BUILD=$(BUILD) tests/run-all system
+
+lint: ## layout, layers, static analysis
+	@BUILD=$(BUILD) tests/run-all lint
+
+-include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
+.PHONY: help run test usb image clean build-packages run-packages test-packages units unit fuzzers fuzz system lint
+.SECONDARY:
