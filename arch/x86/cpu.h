@@ -99,7 +99,7 @@ static inline struct cpuid_result cpuid(u32 leaf)
     return cpuid_count(leaf, 0);
 }
 
-/* For registers that certainly exist; rdmsr_safe() and wrmsr_safe() are in arch/x86/idt.h. */
+/* For registers that certainly exist; rdmsr_safe() and wrmsr_safe() are in arch/x86/fixup.h. */
 static inline u64 rdmsr(u32 msr)
 {
     u32 low, high;

@@ -66,11 +66,13 @@ vmx_enter:
 ; VMCS.HOST_RIP: the processor continues here with RSP as it was at the VMWRITE.
 global vmx_exit:function
 vmx_exit:
-    xchg rdi, [rsp]               ; the vcpu; the guest's RDI waits on the stack
+    push rdi                      ; the guest's RDI waits on the stack; XCHG would lock the bus
+    mov rdi, [rsp + 8]            ; the vcpu
     EACH_GPR STORE
     pop rax
     mov [rdi + 56], rax
     mov qword [rdi + LAUNCHED], 1
+    add rsp, 8
     EACH_GPR CLEAR                ; RAX = 0 is the result
 restore:
     pop r15

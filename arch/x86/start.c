@@ -3,8 +3,11 @@
 #include "arch/x86/start.h"
 
 #include "arch/x86/apic.h"
+#include "arch/x86/cpu.h"
 #include "arch/x86/firmware.h"
+#include "arch/x86/fixup.h"
 #include "arch/x86/gdt.h"
+#include "arch/x86/msr.h"
 #include "arch/x86/paging.h"
 #include "arch/x86/panic.h"
 #include "arch/x86/vcpu_switch.h"
@@ -18,6 +21,15 @@ static void report_vmcs(void)
         log_line("VMCS (fields that are 0 are left out):");
         vmcs_dump();
     }
+}
+
+/* A firmware option for very old systems makes CPUID end at leaf 3; XSAVE's sizes are in leaf 13. */
+static void unlimit_cpuid(void)
+{
+    u64 misc_enable;
+
+    if (rdmsr_safe(MSR_MISC_ENABLE, &misc_enable) == 0 && (misc_enable & MISC_ENABLE_LIMIT_CPUID))
+        wrmsr(MSR_MISC_ENABLE, misc_enable & ~MISC_ENABLE_LIMIT_CPUID);
 }
 
 void arch_start_early(const struct boot_info *info)
@@ -36,6 +48,7 @@ int arch_start(struct mm_caps *caps, char reason[VMX_REASON_SIZE])
               (unsigned long long)audit.writable_executable, (unsigned long long)audit.first_offender);
     }
     apic_silence();
+    unlimit_cpuid();
     vcpu_switch_init();
     int error = vmx_start(reason);
     if (error)
