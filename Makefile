@@ -2,6 +2,11 @@
 # slat: `make help` lists the targets. Everything that is made lies in build/.
 
 BUILD ?= build
+export BUILD
+# Without this git knows nothing of a tree that belongs to somebody else, as in many a container.
+export GIT_CONFIG_COUNT := 1
+export GIT_CONFIG_KEY_0 := safe.directory
+export GIT_CONFIG_VALUE_0 := *
 CC := gcc
 CLANG := clang-14
 NASM := nasm
@@ -24,7 +29,11 @@ CPUS ?= 1
 CPU_MODEL ?=
 MEMORY ?= 512
 CONF ?= guest-stubs/sample.conf
+export CONF
 MACHINE_OPTIONS = --machine $(MACHINE) --cpus $(CPUS) --memory $(MEMORY) $(if $(CPU_MODEL),--cpu-model $(CPU_MODEL))
+
+# Several can be started at the same time: they build one after the other.
+BUILD_ONCE = mkdir -p $(BUILD) && flock $(BUILD) $(MAKE) -j$(shell nproc)
 
 # ---- what a person types --------------------------------------------------------------------------------------------
 
@@ -34,21 +43,21 @@ help: ## this list
 	@echo 'variables: MACHINE=auto|bochs|kvm|tcg CPUS=n CPU_MODEL=name MEMORY=MiB CONF=file BUILD=folder V=1'
 
 run: run-packages ## boot the guests of CONF in an emulator and show what they print
-	@$(MAKE) $(BUILD)/run.img
+	@$(BUILD_ONCE) $(BUILD)/run.img
 	@tools/machine $(MACHINE_OPTIONS) --timeout 1200 $(BUILD)/run.img
 
 test: test-packages ## everything: lint, unit tests, fuzzers for a moment, system tests in the emulator
-	@BUILD=$(BUILD) tests/run-all
+	@tests/run-all
 
-usb: build-packages ## the image file for a USB stick: $(BUILD)/slat-usb.img
-	@$(MAKE) $(BUILD)/slat-usb.img
+usb: build-packages ## the image for a USB stick with the guests of CONF: build/slat-usb.img
+	@$(BUILD_ONCE) $(BUILD)/slat-usb.img
 	@ls -l $(BUILD)/slat-usb.img
 	@echo 'Write it to a stick with: sudo dd if=$(BUILD)/slat-usb.img of=/dev/sdX bs=4M conv=fsync'
 
 image: $(BUILD)/slat.efi stubs ## build the EFI application and the guest stubs
 
-clean: ## remove what was built; the emulator and the guests stay
-	rm -rf $(filter-out $(BUILD)/emulator $(BUILD)/guests $(BUILD)/packages,$(wildcard $(BUILD)/*))
+clean: ## remove what was built; the emulator, the guests and what fuzzers found stay
+	rm -rf $(wildcard $(addprefix $(BUILD)/,*.img slat.* clang-tidy.log boot fuzz fuzzer generated host hypervisor stubs tools unit))
 
 # ---- packages, emulator, guests -------------------------------------------------------------------------------------
 
@@ -59,17 +68,19 @@ run-packages: build-packages
 	@tools/get-emulator
 	@tools/get-guests memtest86+
 
-test-packages: run-packages
+host-packages:
 	@tools/install
+
+test-packages: host-packages run-packages
 	@tools/get-guests linux-image-cloud-amd64 gnumach-image-1.8-486
 
 # ---- the image: hypervisor, boot application, guest stubs -----------------------------------------------------------
 
 include hypervisor.mk boot/boot.mk guest-stubs/stubs.mk
 
-$(BUILD)/run.img $(BUILD)/slat-usb.img: image $(CONF) $(BUILD)/tools/slat-conf FORCE
+$(BUILD)/run.img $(BUILD)/slat-usb.img: image $(BUILD)/tools/slat-conf FORCE
 	$(call say,IMAGE,$@)
-	$(Q)BUILD=$(BUILD) tools/boot-image $@ $(CONF)
+	$(Q)tools/boot-image $@ "$$CONF"
 
 # ---- host: tools, unit tests, fuzzers -------------------------------------------------------------------------------
 
@@ -108,23 +119,24 @@ $(BUILD)/fuzzer/%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o $$(call objects,fuzz,$$(fuz
 
 units: $(UNITS:%=$(BUILD)/unit/%)
 
-unit: units ## the unit tests alone; unit-NAME is one of them
-	@BUILD=$(BUILD) tests/run-all unit
+unit: host-packages ## the unit tests alone; unit-NAME is one of them
+	@tests/run-all unit
 
 unit-%: $(BUILD)/unit/%
 	$<
 
 fuzzers: $(FUZZERS:%=$(BUILD)/fuzzer/%)
 
-fuzz: fuzzers ## all fuzzers for long: FUZZ_SECONDS=3600 each
-	@BUILD=$(BUILD) tests/fuzz/run $(FUZZ_SECONDS)
+fuzz: host-packages ## all fuzzers for long: FUZZ_SECONDS=3600 each
+	@$(BUILD_ONCE) fuzzers
+	@tests/fuzz/run $(FUZZ_SECONDS)
 
-system: image ## the system tests alone
-	@BUILD=$(BUILD) tests/run-all system
+system: test-packages ## the system tests alone
+	@tests/run-all system
 
-lint: ## layout, layers, static analysis
-	@BUILD=$(BUILD) tests/run-all lint
+lint: host-packages ## layout, layers, static analysis
+	@tests/run-all lint
 
 -include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
-.PHONY: help run test usb image clean build-packages run-packages test-packages units unit fuzzers fuzz system lint
+.PHONY: help run test usb image clean build-packages run-packages host-packages test-packages units unit fuzzers fuzz system lint
 .SECONDARY:

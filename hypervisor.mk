@@ -5,18 +5,18 @@
 SCREEN_FONT := $(BUILD)/generated/screen_font.c
 HV_SOURCES ?= $(wildcard arch/x86/*.c arch/x86/*.nasm hv/*.c hv/lib/*.c hv/load/*.c hv/dev/*.c mm/*.c) boot/conf_names.c \
               $(SCREEN_FONT)
-HV_OBJECTS := $(patsubst %,$(BUILD)/hypervisor/%.o,$(HV_SOURCES))
+HV_OBJECTS := $(patsubst %,$(BUILD)/hypervisor/%.o,$(HV_SOURCES) $(HV_TEST_SOURCES))
 
 # The code runs without vector registers (they are the guests'), without a red zone (interrupts use the same stack), and
-# with frame pointers (backtraces). gcc takes "0 or -E…, written only on success" for maybe uninitialized. HV_DEFINES is for
-# test builds.
+# with frame pointers (backtraces). gcc takes "0 or -E…, written only on success" for maybe uninitialized. HV_DEFINES,
+# HV_TEST_SOURCES and HV_TEST_LDFLAGS are for test builds (tests/system/faults.t).
 HV_CFLAGS := $(CSTD) -I$(BUILD)/generated $(WARNINGS) -O2 -g -MMD -MP $(HV_DEFINES) \
              -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
              -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-asynchronous-unwind-tables -fno-strict-aliasing \
              -fstack-protector-strong -mstack-protector-guard=global -fcf-protection=none \
              -ffunction-sections -fdata-sections -Wno-maybe-uninitialized
 HV_LDFLAGS := -nostdlib -static -no-pie -Wl,-T,linker.ld,-z,noexecstack,-z,max-page-size=4096,--build-id=none \
-              -Wl,--gc-sections,--orphan-handling=error,--fatal-warnings
+              -Wl,--gc-sections,--orphan-handling=error,--fatal-warnings $(HV_TEST_LDFLAGS)
 
 $(BUILD)/hypervisor/%.c.o: %.c | $(BUILD)/generated/version.h
 	@mkdir -p $(@D)
