@@ -15,6 +15,7 @@
 #include <errno.h>
 
 #include "boot/memory_map.h"
+#include "boot/page.h"
 #include "hv/lib/string.h"
 
 enum { ROOTS = 2, VMAP_TABLES = 1, HALF_ROOT = 256 };
@@ -83,7 +84,7 @@ static int map_image(const struct address_spaces *spaces, struct visitor *visito
         struct mapping mapping = {
             .virtual = segment->virtual,
             .physical = spaces->image_base + (segment->virtual - IMAGE_BASE),
-            .size = (segment->memory_size + 4095) & ~4095ull,
+            .size = page_round_up(segment->memory_size),
             .flags = (segment->writable ? PTE_WRITABLE : 0) | (segment->executable ? 0 : PTE_NO_EXECUTE),
             .largest_level = 1,
         };
@@ -95,7 +96,7 @@ static int map_image(const struct address_spaces *spaces, struct visitor *visito
 
 static int map_hypervisor(const struct address_spaces *spaces, struct visitor *visitor)
 {
-    struct mapping switch_page = { spaces->switch_page, spaces->switch_page, 4096, 0, 1 };
+    struct mapping switch_page = { spaces->switch_page, spaces->switch_page, PAGE_BYTES, 0, 1 };
     uint64_t base, end;
     size_t position = 0;
     int error = visitor->map(visitor, spaces->hypervisor_root, &switch_page);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* See clock.h. */
 #include "boot/clock.h"
 
 #include "boot/firmware.h"

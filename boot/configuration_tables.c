@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* See configuration_tables.h. */
 #include "boot/configuration_tables.h"
 
 #include "boot/firmware.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* See exit_boot_services.h. */
 #include "boot/exit_boot_services.h"
 
 #include "boot/processor.h"

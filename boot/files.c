@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* See files.h. */
 #include "boot/files.h"
 
 #include "hv/lib/string.h"

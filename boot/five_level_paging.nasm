@@ -1,7 +1,7 @@
 ; SPDX-License-Identifier: BSD-2-Clause
 ;
 ; Out of 5-level paging, in which firmware of large machines starts us. CR4.LA57 cannot change while paging is on, and paging
-; cannot be off in 64-bit mode: so this goes down to 32-bit protected mode and up again (SDM volume 3, "IA-32e Mode
+; cannot be off in 64-bit mode: so this goes down to 32-bit protected mode and up again (SDM vol. 3, "IA-32e Mode
 ; Operation: Initializing IA-32e Mode"). There only the low halves of registers and of addresses exist.
 bits 64
 default rel

@@ -21,7 +21,7 @@ enum {
     CONF_PATTERN_SIZE = 128,
 };
 
-/* How a guest can end. expect-end names the same set; report.c and conf.c share guest_end_names[]. */
+/* How a guest can end. expect-end names the same set: hv/vm.c and conf_guest.c share guest_end_names[]. */
 enum guest_end {
     GUEST_END_NONE,        /* it runs */
     GUEST_END_EXIT,        /* it wrote its status to the debug-exit port */
@@ -51,7 +51,7 @@ struct guest_module {
 /* A field of the VMCS guest-state area that gets this value before the first VM entry. */
 struct guest_vmcs_field {
     uint64_t value;
-    uint32_t field; /* SDM volume 3, appendix B; only those that conf_guest.c allows */
+    uint32_t field; /* SDM vol. 3, appendix B; only those that conf_guest.c allows */
     uint32_t reserved;
 };
 
@@ -74,7 +74,7 @@ struct guest_conf {
     uint32_t on_demand;     /* 1: frames are given when first touched; 0: all at creation */
     uint32_t expect_end;    /* enum guest_end; GUEST_END_NONE is not allowed */
     uint32_t expect_status; /* for GUEST_END_EXIT: the 32-bit value written to the debug-exit port */
-    uint64_t timeout_ms;    /* of time since the guests were started; 0: none */
+    uint64_t timeout_ms;    /* from the guest's first instruction on; 0: none */
     uint64_t output_limit;  /* bytes of console output that are shown; the rest is counted */
 };
 

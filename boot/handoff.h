@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The contract between the boot application and the hypervisor: the only header that both sides share.
+ * The contract between the boot application and the hypervisor: the only header, with guest_conf.h, that both sides share.
  *
  * At the jump to the hypervisor's ELF entry point:
  *   - boot services have ended; interrupts are off; the processor is in 64-bit mode; RDI holds the address of
  *     struct boot_info in the direct map; no stack is promised;
- *   - CR3 holds tables that map the hypervisor's image by its program headers (no page both writable and executable),
- *     all of the machine's RAM in the direct map (writable, not executable, without the image's own frames), and the one
- *     page that executed the switch (at its physical address; the hypervisor unmaps it);
+ *   - CR3 holds tables of four levels that map the hypervisor's image by its program headers (no page both writable and
+ *     executable), all of the machine's RAM in the direct map (writable, not executable, without the image's own frames),
+ *     and the one page that executed the switch (at its physical address; the hypervisor unmaps it);
  *   - CR0.WP, CR4.PAE and EFER.NXE are set.
  */
 #ifndef BOOT_HANDOFF_H

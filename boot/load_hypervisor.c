@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "boot/handoff.h"
+#include "boot/page.h"
 #include "hv/lib/string.h"
 
 #define IMAGE_LIMIT (1ull << 30)
@@ -36,7 +37,7 @@ static const char *check_segment(const Elf64_Phdr *header, size_t size)
         return "a segment is not within the file";
     if (header->p_filesz > header->p_memsz)
         return "a segment has more bytes in the file than in memory";
-    if (header->p_vaddr % 4096)
+    if (header->p_vaddr % PAGE_BYTES)
         return "a segment does not start on a page border";
     if (header->p_vaddr < IMAGE_BASE || header->p_vaddr - IMAGE_BASE >= IMAGE_LIMIT ||
         IMAGE_LIMIT - (header->p_vaddr - IMAGE_BASE) < header->p_memsz)
@@ -50,7 +51,7 @@ static const char *check_segment(const Elf64_Phdr *header, size_t size)
 
 static uint64_t page_end(const struct hypervisor_segment *segment)
 {
-    return (segment->virtual + segment->memory_size + 4095) & ~4095ull;
+    return page_round_up(segment->virtual + segment->memory_size);
 }
 
 static const char *add_segment(struct hypervisor_layout *layout, const Elf64_Phdr *header)

@@ -17,6 +17,7 @@
 #include "boot/load_hypervisor.h"
 #include "boot/memory_map.h"
 #include "boot/own_memory.h"
+#include "boot/page.h"
 #include "boot/processor.h"
 #include "boot/stop.h"
 #include "boot/switch.h"
@@ -180,9 +181,10 @@ static void prepare_map(struct preparation *preparation)
         stop("the firmware gives no memory map: EFI error %u", firmware_error_number(status));
     most = size / stride + 2 * OWN_MEMORY_MAX + SPARE_DESCRIPTORS;
     preparation->map.size = most * stride;
-    preparation->map.bytes = allocate(preparation->map.size, 4096, MEMORY_FREE);
+    preparation->map.bytes = allocate(preparation->map.size, PAGE_BYTES, MEMORY_FREE);
     preparation->range_capacity = memory_map_capacity(most, OWN_MEMORY_MAX);
-    preparation->ranges = allocate(preparation->range_capacity * sizeof *preparation->ranges, 4096, MEMORY_BOOT_DATA);
+    preparation->ranges =
+        allocate(preparation->range_capacity * sizeof *preparation->ranges, PAGE_BYTES, MEMORY_BOOT_DATA);
     preparation->info->memory_ranges = (uintptr_t)preparation->ranges;
 
     status = firmware_map_read(&preparation->map, &map, &key);
@@ -190,8 +192,8 @@ static void prepare_map(struct preparation *preparation)
         stop("the firmware gives no memory map: EFI error %u", firmware_error_number(status));
     convert_map(preparation, &map);
     spaces = describe_address_spaces(preparation);
-    table_bytes = (address_spaces_bound(&spaces) + SPARE_TABLES) * 4096;
-    preparation->table_pages = allocate(table_bytes, 4096, MEMORY_HYPERVISOR);
+    table_bytes = (address_spaces_bound(&spaces) + SPARE_TABLES) * PAGE_BYTES;
+    preparation->table_pages = allocate(table_bytes, PAGE_BYTES, MEMORY_HYPERVISOR);
     preparation->tables.next = (uintptr_t)preparation->table_pages;
     preparation->tables.end = preparation->tables.next + table_bytes;
 }
@@ -243,10 +245,10 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
              (system->Hdr.Revision & 0xffff) / 10);
     check_processor();
 
-    info = allocate(sizeof *info, 4096, MEMORY_BOOT_DATA);
+    info = allocate(sizeof *info, PAGE_BYTES, MEMORY_BOOT_DATA);
     preparation.info = info;
-    preparation.conf = allocate(sizeof *preparation.conf, 4096, MEMORY_BOOT_DATA);
-    preparation.files = allocate(FILES_MAX * sizeof *preparation.files, 4096, MEMORY_BOOT_DATA);
+    preparation.conf = allocate(sizeof *preparation.conf, PAGE_BYTES, MEMORY_BOOT_DATA);
+    preparation.files = allocate(FILES_MAX * sizeof *preparation.files, PAGE_BYTES, MEMORY_BOOT_DATA);
     info->magic = BOOT_INFO_MAGIC;
     info->version = BOOT_INFO_VERSION;
     info->size = sizeof *info;

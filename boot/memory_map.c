@@ -10,9 +10,8 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "boot/page.h"
 #include "hv/lib/string.h"
-
-#define PAGE_BYTES 4096ull
 
 static_assert(sizeof(struct uefi_descriptor) == 40, "as in the UEFI specification");
 /* Of two types that are claimed for the same memory, the greater counts. */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A list of our own, because the firmware's memory map cannot tell the image from a file, and its types cannot be trusted
- * for that. main.c, files.c and volume.c allocate; memory_map.c lays the list over the firmware's map.
+ * for that. main.c and volume.c allocate; memory_map.c lays the list over the firmware's map.
  */
 #include "boot/own_memory.h"
 
 #include "boot/firmware.h"
 #include "boot/memory_map.h"
+#include "boot/page.h"
 
 static struct memory_range ranges[OWN_MEMORY_MAX];
 static size_t range_count;
@@ -15,20 +16,20 @@ static size_t range_count;
 static void give_back(EFI_PHYSICAL_ADDRESS base, EFI_PHYSICAL_ADDRESS end)
 {
     if (base < end)
-        firmware.services->FreePages(base, (end - base) / 4096);
+        firmware.services->FreePages(base, (end - base) / PAGE_BYTES);
 }
 
 void *own_memory_allocate(uint64_t size, uint64_t alignment, enum memory_type type)
 {
-    uint64_t spare = alignment - 4096;
+    uint64_t spare = alignment - PAGE_BYTES;
     EFI_PHYSICAL_ADDRESS allocated, base;
 
     if (size == 0 || size > DIRECT_MAP_SIZE || range_count == OWN_MEMORY_MAX)
         return NULL;
-    size = (size + 4095) & ~4095ull;
+    size = page_round_up(size);
     do { /* what lies below 1 MiB stays allocated, so that it is not offered again */
-        if (EFI_ERROR(
-                firmware.services->AllocatePages(AllocateAnyPages, EfiLoaderData, (size + spare) / 4096, &allocated)))
+        if (EFI_ERROR(firmware.services->AllocatePages(AllocateAnyPages, EfiLoaderData, (size + spare) / PAGE_BYTES,
+                                                       &allocated)))
             return NULL;
     } while (allocated < LOW_MEMORY_SIZE);
     base = (allocated + alignment - 1) & ~(alignment - 1);

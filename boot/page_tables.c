@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Pure: address_spaces.c calls it to build the tables of the handoff; no processor that uses them is running yet. */
+/* See page_tables.h. Pure: address_spaces.c calls it for the tables of the handoff, which no processor uses yet. */
 #include "boot/page_tables.h"
 
 #include <errno.h>
 
+#include "boot/page.h"
 #include "hv/lib/string.h"
 
 enum { ROOT_LEVEL = 4, ENTRIES = 512 };
@@ -25,8 +26,8 @@ uint64_t table_pool_take(struct table_pool *pool)
 
     if (table == pool->end)
         return 0;
-    pool->next += 4096;
-    memset((void *)(uintptr_t)table, 0, 4096);
+    pool->next += PAGE_BYTES;
+    memset((void *)(uintptr_t)table, 0, PAGE_BYTES);
     return table;
 }
 
@@ -60,7 +61,7 @@ int page_tables_map(struct table_pool *pool, uint64_t root, const struct mapping
 {
     uint64_t done;
 
-    if ((mapping->virtual | mapping->physical | mapping->size) % 4096)
+    if ((mapping->virtual | mapping->physical | mapping->size) % PAGE_BYTES)
         return -EINVAL;
     for (done = 0; done < mapping->size;) {
         uint64_t virtual = mapping->virtual + done, physical = mapping->physical + done, table, *entry;

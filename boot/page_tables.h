@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bits of an entry: SDM volume 3, "4-Level Paging and 5-Level Paging", the tables of entry formats. */
+/* Bits of an entry: SDM vol. 3, "4-Level Paging and 5-Level Paging", the tables of entry formats. */
 #define PTE_PRESENT    0x001ull
 #define PTE_WRITABLE   0x002ull
 #define PTE_PWT        0x008ull

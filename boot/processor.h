@@ -46,7 +46,7 @@ static inline uint64_t processor_cr4(void)
     return value;
 }
 
-/* EDX of the extended leaf 0x80000001: SDM volume 2, CPUID. */
+/* EDX of the extended leaf 0x80000001: SDM vol. 2, CPUID. */
 #define CPUID_NX       (1u << 20)
 #define CPUID_1G_PAGES (1u << 26)
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* See video.h. */
 #include "boot/video.h"
 
 #include "boot/firmware.h"

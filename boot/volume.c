@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* main.c reads slat.conf through this, and files.c all that slat.conf names. */
+/* See volume.h. main.c reads slat.conf through this, and all that slat.conf names. */
 #include "boot/volume.h"
 
 #include "boot/own_memory.h"
+#include "boot/page.h"
 #include "hv/lib/log.h"
 #include "hv/lib/string.h"
 
@@ -95,7 +96,7 @@ static void read_opened(struct boot_file *file, EFI_FILE_HANDLE handle, uint64_t
         file->state = BOOT_FILE_EMPTY;
         return;
     }
-    content = size <= limit ? own_memory_allocate(size, 4096, MEMORY_BOOT_DATA) : NULL;
+    content = size <= limit ? own_memory_allocate(size, PAGE_BYTES, MEMORY_BOOT_DATA) : NULL;
     if (!content) {
         file->state = BOOT_FILE_NO_MEMORY;
         return;
@@ -107,7 +108,7 @@ static void read_opened(struct boot_file *file, EFI_FILE_HANDLE handle, uint64_t
         own_memory_free(content);
         return;
     }
-    memset(content + size, 0, -size % 4096);
+    memset(content + size, 0, -size % PAGE_BYTES);
     file->state = BOOT_FILE_READ;
     file->base = (uintptr_t)content;
     file->size = size;

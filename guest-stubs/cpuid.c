@@ -21,7 +21,6 @@ enum {
     ECX_HYPERVISOR = 1u << 31,
     EDX_APIC = 1 << 9,
     EDX_MTRR = 1 << 12,
-    CR4_OSXSAVE = 1 << 18,
     SLAT = 0x74616c73, /* "slat" */
 };
 

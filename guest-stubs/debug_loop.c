@@ -12,7 +12,7 @@
  */
 #include "guest-stubs/lib/trap.h"
 
-enum { CODE = 0x08, DATA = 0x10, USER_CODE = 0x1b, USER_DATA = 0x23, STACK_16 = 0x28, CR0_AM = 1 << 18 };
+enum { CODE = 0x08, DATA = 0x10, USER_CODE = 0x1b, USER_DATA = 0x23, STACK_16 = 0x28 };
 enum { DR7_EXECUTE_0 = 0x402, STACK_AT = 2 << 20 };
 
 static u64 gdt[6] = { 0,
@@ -54,13 +54,8 @@ _Noreturn static void debug_exception_loop(void)
 
 void stub_main(void)
 {
-    struct {
-        u16 limit;
-        u32 base;
-    } __attribute__((packed)) pointer = { sizeof(gdt) - 1, (u32)(uintptr_t)gdt };
-
     trap_init();
-    __asm__ volatile("lgdt %0" : : "m"(pointer), "m"(gdt));
+    trap_load_gdt(gdt, sizeof(gdt));
     print("# loops\n");
     if (argument("db", 0))
         debug_exception_loop();

@@ -12,15 +12,7 @@
  */
 #include "guest-stubs/lib/stub.h"
 
-enum {
-    CR0_MP = 1 << 1,
-    CR0_EM = 1 << 2,
-    CR0_TS = 1 << 3,
-    CR4_OSFXSR = 3 << 9,
-    DR_COUNT = 4,
-    FXSAVE_XMM = 160,
-    FXSAVE_X87 = 32
-};
+enum { DR_COUNT = 4, FXSAVE_XMM = 160, FXSAVE_X87 = 32 };
 
 static u8 wanted[512] __attribute__((aligned(16))), found[512] __attribute__((aligned(16)));
 
@@ -82,7 +74,7 @@ void stub_main(void)
 
     plan(3);
     write_cr0((read_cr0() & ~(uintptr_t)(CR0_EM | CR0_TS)) | CR0_MP);
-    write_cr4(read_cr4() | CR4_OSFXSR);
+    write_cr4(read_cr4() | CR4_SSE);
     for (u32 round = 0; round < rounds; round++) {
         u32 round_seed = seed * 0x01000193 + round;
         u64 start = rdtsc();

@@ -12,7 +12,7 @@
  */
 #include "guest-stubs/lib/trap.h"
 
-enum { ABSENT = 0x5a5a, UNKNOWN_MSR = 0x12345, CR0_NE = 1 << 5, BUFFER = 0x200000 };
+enum { ABSENT = 0x5a5a, UNKNOWN_MSR = 0x12345, BUFFER = 0x200000 };
 
 void trap(struct trap_frame *frame)
 {

@@ -17,15 +17,7 @@
 #define PTE_FRAME 0x000ffffffffff000ull
 
 enum {
-    EFER = 0xc0000080,
-    EFER_LME_LMA = 1 << 8 | 1 << 10,
-    CR0_PE = 1 << 0,
-    CR0_MP = 1 << 1,
-    CR0_EM = 1 << 2,
-    CR0_PG = 1u << 31,
-    CR4_PAE = 1 << 5,
-    CR4_OSFXSR = 3 << 9,
-
+    EFER_LME_LMA = EFER_LME | EFER_LMA,
     PAGE_2M = 2 << 20,
     HIGH_ALIAS = 6 << 20, /* a virtual address whose page is made to show another frame */
     FRAME = 4 << 20,
@@ -43,7 +35,7 @@ static bool sse_adds(void)
     static const u32 expected[4] = { 0x40000000, 0x40800000, 0x40c00000, 0x41000000 }; /* 2, 4, 6, 8 */
 
     write_cr0((read_cr0() & ~(uintptr_t)CR0_EM) | CR0_MP);
-    write_cr4(read_cr4() | CR4_OSFXSR);
+    write_cr4(read_cr4() | CR4_SSE);
     __asm__ volatile("movaps %1, %%xmm0; addps %%xmm0, %%xmm0; movaps %%xmm0, %0" : "=m"(result) : "m"(a));
     for (unsigned i = 0; i < 4; i++) {
         if (result[i] != expected[i])
@@ -77,10 +69,10 @@ void stub_main(void)
     plan(6);
     __asm__ volatile("mov %%cs, %0" : "=r"(cs));
     print("# CR0 0x%lx CR3 0x%lx CR4 0x%lx EFER 0x%llx CS 0x%x\n", read_cr0(), read_cr3(), read_cr4(),
-          (unsigned long long)rdmsr(EFER), cs);
+          (unsigned long long)rdmsr(MSR_EFER), cs);
     ok((read_cr0() & (CR0_PE | CR0_PG)) == (CR0_PE | CR0_PG), "protected mode with paging");
     ok(read_cr4() & CR4_PAE, "CR4.PAE");
-    ok((rdmsr(EFER) & EFER_LME_LMA) == EFER_LME_LMA, "EFER.LME and LMA");
+    ok((rdmsr(MSR_EFER) & EFER_LME_LMA) == EFER_LME_LMA, "EFER.LME and LMA");
     __asm__ volatile("rolq $32, %0" : "+r"(wide));
     ok(wide == 0x9abcdef012345678, "registers have 64 bits");
     ok(sse_adds(), "SSE adds");

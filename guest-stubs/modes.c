@@ -13,25 +13,10 @@
 #include "guest-stubs/lib/trap.h"
 
 enum {
-    CR0_PE = 1,
-    CR0_MP = 2,
-    CR0_EM = 4,
-    CR0_TS = 8,
-    CR0_NE = 1 << 5,
-    CR0_WP = 1 << 16,
-    CR0_AM = 1 << 18,
-    CR0_NW = 1 << 29,
-    CR0_CD = 1 << 30,
-    CR4_PSE = 1 << 4,
-    CR4_PAE = 1 << 5,
-    LME = 1 << 8,
-    LMA = 1 << 10,
     P_W = 3,
     PS = 0x80,
     LOW_CODE = 0x8000,
 };
-#define CR0_PG 0x80000000u
-#define EFER   0xc0000080u
 
 static u64 gdt[] = { 0,
                      0x00cf9b000000ffff,   /* 0x08: 32-bit code */
@@ -202,20 +187,20 @@ static void long_mode(void)
     pml4[0] = (uintptr_t)pdpt | P_W;
     pdpt[0] = (uintptr_t)directories | P_W;
     write_cr3((uintptr_t)pml4);
-    wrmsr(EFER, rdmsr(EFER) | LME);
+    wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_LME);
     ok(write_faults((before | CR0_PG) ^ CR0_NE), "LME and PG without PAE: #GP");
     write_cr4(read_cr4() | CR4_PAE);
     through_long_mode(before);
     ok(long_cr0 == ((before | CR0_PG) ^ CR0_NE), "IA-32e mode, and NE changed (0x%x)", long_cr0);
     ok(long_cr0_changed == (before | CR0_PG), "CR0 in 64-bit code (0x%x)", long_cr0_changed);
-    ok((long_lma & (LME | LMA)) == (LME | LMA), "LMA is set (0x%x)", long_lma);
+    ok((long_lma & (EFER_LME | EFER_LMA)) == (EFER_LME | EFER_LMA), "LMA is set (0x%x)", long_lma);
     ok(long_cr8 == 5 && long_cr8_fault == 1, "CR8 keeps 5 and refuses 16 (0x%x, 0x%x)", long_cr8, long_cr8_fault);
     ok(long_rcx == 0 && long_rdi == (uintptr_t)long_buffer + 2 && long_buffer[1] == 0x5c && long_buffer[2] == 0,
        "REP INSB with 32-bit addresses in 64-bit code");
     ok(long_fault == 1, "64-bit code cannot leave IA-32e mode: #GP (0x%x)", long_fault);
     ok(compat_cr0 == (before | CR0_PG), "compatibility mode (0x%x)", compat_cr0);
-    ok((rdmsr(EFER) & (LME | LMA)) == LME && read_cr0() == before, "out of IA-32e mode");
-    wrmsr(EFER, rdmsr(EFER) & ~(u64)LME);
+    ok((rdmsr(MSR_EFER) & (EFER_LME | EFER_LMA)) == EFER_LME && read_cr0() == before, "out of IA-32e mode");
+    wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~(u64)EFER_LME);
     write_cr4(read_cr4() & ~(uintptr_t)CR4_PAE);
 }
 
@@ -298,13 +283,8 @@ static void meaningless_l(void)
 
 void stub_main(void)
 {
-    struct {
-        u16 limit;
-        u32 base;
-    } __attribute__((packed)) pointer = { sizeof(gdt) - 1, (u32)(uintptr_t)gdt };
-
     trap_init();
-    __asm__ volatile("lgdt %0" : : "m"(pointer), "m"(gdt));
+    trap_load_gdt(gdt, sizeof(gdt));
     plan(27);
     cr0_bits();
     paging32();

@@ -20,7 +20,6 @@ enum {
     PAT = 0x277,
     VMX_BASIC = 0x480,
     UNKNOWN = 0x12345,
-    EFER = 0xc0000080,
     STAR = 0xc0000081,
     LSTAR = 0xc0000082,
     CSTAR = 0xc0000083,
@@ -28,7 +27,6 @@ enum {
     FS_BASE = 0xc0000100,
     GS_BASE = 0xc0000101,
     KERNEL_GS_BASE = 0xc0000102,
-    EFER_SCE = 1 << 0,
     EFER_RESERVED = 1 << 1,
 };
 
@@ -71,8 +69,8 @@ void stub_main(void)
     ok(rdtsc() > after, "and is the one that RDTSC reads");
     ok(keeps(PAT, 0x0007040600070406), "PAT");
     ok(refuses_write(PAT, 2), "PAT refuses the reserved memory type 2");
-    ok(keeps(EFER, rdmsr(EFER) | EFER_SCE), "EFER.SCE");
-    ok(refuses_write(EFER, rdmsr(EFER) | EFER_RESERVED), "EFER refuses reserved bits");
+    ok(keeps(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE), "EFER.SCE");
+    ok(refuses_write(MSR_EFER, rdmsr(MSR_EFER) | EFER_RESERVED), "EFER refuses reserved bits");
     ok(keeps(STAR, 0x0023001000000000) && keeps(LSTAR, 0xffffffff81000000) && keeps(CSTAR, 0xffffffff82000000) &&
            keeps(FMASK, 0x47700),
        "the MSRs of SYSCALL");

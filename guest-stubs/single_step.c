@@ -16,14 +16,7 @@
 #define DR7_FIXED 0x400u
 #define DR6_FIXED 0xffff0ff0u
 
-enum {
-    CR0_NE = 1 << 5,
-    EFER = 0xc0000080,
-    UNKNOWN_MSR = 0x12345,
-    SCRATCH = COM1 + 7,
-    PIC1_DATA = 0x21,
-    PIC2_DATA = 0xa1
-};
+enum { UNKNOWN_MSR = 0x12345, SCRATCH = COM1 + 7, PIC1_DATA = 0x21, PIC2_DATA = 0xa1 };
 enum { TRAPS_MAX = 16, DR7_EXECUTE_0 = 0x2, DR7_READ_WRITE_0 = 0x30002, DR7_WORD_0 = 0x40000 };
 
 static struct {
@@ -116,11 +109,11 @@ static void step_each(void)
     check("OUT", 1);
 
     trap_count = 0;
-    __asm__ volatile(STEP "rdmsr; 9: nop" : "=m"(stop_at), "=a"(a), "=d"(d) : "c"(EFER) : "memory", "cc");
+    __asm__ volatile(STEP "rdmsr; 9: nop" : "=m"(stop_at), "=a"(a), "=d"(d) : "c"(MSR_EFER) : "memory", "cc");
     check("RDMSR", 1);
 
     trap_count = 0;
-    __asm__ volatile(STEP "wrmsr; 9: nop" : "=m"(stop_at) : "a"(a), "d"(d), "c"(EFER) : "memory", "cc");
+    __asm__ volatile(STEP "wrmsr; 9: nop" : "=m"(stop_at) : "a"(a), "d"(d), "c"(MSR_EFER) : "memory", "cc");
     check("WRMSR", 1);
 
     a = read_cr0();

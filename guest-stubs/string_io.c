@@ -10,7 +10,7 @@
  */
 #include "guest-stubs/lib/trap.h"
 
-enum { SCRATCH = COM1 + 7, ABSENT = 0x5a5a, CR0_WP = 1 << 16, CR0_PG_HIGH = 31 };
+enum { SCRATCH = COM1 + 7, ABSENT = 0x5a5a };
 enum { PTE_P = 1, PTE_W = 2, PTE_A = 0x20, PTE_D = 0x40 };
 enum {
     DATA = 0x200000,
@@ -100,7 +100,7 @@ static void paging_on(void)
     pages[MISSING >> 12] = 0;
     pages[READ_ONLY >> 12] &= ~(u32)PTE_W;
     write_cr3((uintptr_t)directory);
-    write_cr0(read_cr0() | 1u << CR0_PG_HIGH | CR0_WP);
+    write_cr0(read_cr0() | CR0_PG | CR0_WP);
 }
 
 static void plain(void)
@@ -236,13 +236,8 @@ static void segments(void)
 
 void stub_main(void)
 {
-    struct {
-        u16 limit;
-        u32 base;
-    } __attribute__((packed)) pointer = { sizeof(gdt) - 1, (u32)(uintptr_t)gdt };
-
     trap_init();
-    __asm__ volatile("lgdt %0" : : "m"(pointer), "m"(gdt));
+    trap_load_gdt(gdt, sizeof(gdt));
     plan(22);
     plain();
     paging_on();

@@ -2,14 +2,15 @@
 # The guest stubs: $(BUILD)/stubs/NAME.elf is a Multiboot kernel, NAME.bin a flat image. Each stub's file says with what
 # section of slat.conf it is run. 32-bit code is made with the compiler's -m32; no 32-bit C library is needed.
 
-STUBS_32 := $(patsubst guest-stubs/%.c,%,$(filter-out guest-stubs/long_mode.c,$(wildcard guest-stubs/*.c)))
+STUBS_64 := long_mode high_memory
+STUBS_32 := $(filter-out $(STUBS_64),$(patsubst guest-stubs/%.c,%,$(wildcard guest-stubs/*.c)))
 STUB_LIB := $(patsubst guest-stubs/lib/%.c,%,$(filter-out %/exceptions.c,$(wildcard guest-stubs/lib/*.c)))
 STUB_CFLAGS := $(CSTD) $(WARNINGS) -O2 -ffreestanding -fno-pic -fno-pie -mgeneral-regs-only -mno-red-zone \
                -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -MMD -MP
 STUB_LINK := -nostdlib -static -no-pie \
              -Wl,-T,guest-stubs/lib/stub.ld,--build-id=none,-z,noexecstack,-z,max-page-size=4096,--no-warn-rwx-segments
 
-STUBS := $(STUBS_32:%=$(BUILD)/stubs/%.elf) $(BUILD)/stubs/long_mode.elf $(BUILD)/stubs/long_mode.bin \
+STUBS := $(STUBS_32:%=$(BUILD)/stubs/%.elf) $(STUBS_64:%=$(BUILD)/stubs/%.elf) $(BUILD)/stubs/long_mode.bin \
          $(BUILD)/stubs/real_mode.bin
 
 $(BUILD)/stubs/32/%.o: guest-stubs/%.c
@@ -41,9 +42,9 @@ $(STUBS_32:%=$(BUILD)/stubs/%.elf): $(BUILD)/stubs/%.elf: $(BUILD)/stubs/32/lib/
 	$(call say,LINK,$@)
 	$(Q)$(CC) -m32 $(STUB_LINK) -o $@ $(filter %.o,$^)
 
-# Multiboot loaders know ELF32: the 64-bit image is renamed to that.
-$(BUILD)/stubs/long_mode.elf: $(BUILD)/stubs/64/lib/start_multiboot64.nasm.o $(BUILD)/stubs/64/long_mode.o \
-                              $(STUB_LIB_64) guest-stubs/lib/stub.ld
+# Multiboot loaders know ELF32: the 64-bit images are renamed to that.
+$(STUBS_64:%=$(BUILD)/stubs/%.elf): $(BUILD)/stubs/%.elf: $(BUILD)/stubs/64/lib/start_multiboot64.nasm.o \
+                                     $(BUILD)/stubs/64/%.o $(STUB_LIB_64) guest-stubs/lib/stub.ld
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(STUB_LINK) -o $@ $(filter %.o,$^)
 	$(Q)objcopy -O elf32-i386 $@

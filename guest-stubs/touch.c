@@ -2,7 +2,8 @@
 /*
  * Shows: all of a guest's memory is there and keeps what is written. It is touched from 2 MiB on, page by page up to
  * 4 MiB and then once in 2 MiB, so that the count of EPT violations tells in which sizes the memory is mapped: with 4K
- * pages at least one for each address, with 2M pages one for each 2 MiB.
+ * pages at least one for each address, with 2M pages one for each 2 MiB. after=N on the command line: it begins N million
+ * ticks of the TSC after its start.
  *
  *   [guest touch]
  *   image = touch.elf
@@ -31,6 +32,8 @@ void stub_main(void)
     unsigned small = 0, large = 0, dirty = 0, wrong = 0;
 
     plan(2);
+    while (rdtsc() < argument("after", 0) * 1000000)
+        ;
     for (uintptr_t address = START; address < end; address = next(address)) {
         dirty += peek(address) != 0;
         poke(address, pattern(address));

@@ -9,8 +9,6 @@
  */
 #include "guest-stubs/lib/stub.h"
 
-enum { CR4_VMXE = 1 << 13 };
-
 static u64 region;
 static u64 descriptor[2];
 

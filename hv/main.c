@@ -22,6 +22,7 @@
 
 static struct vm *vms[CONF_MAX_GUESTS];
 static unsigned vm_count;
+static enum conf_at_end at_end = AT_END_HALT; /* until the configuration is known */
 
 static void write_to_devices(const char *text, size_t length)
 {
@@ -35,16 +36,21 @@ static _Noreturn void reboot(void)
 }
 
 /* What at-end asks for. */
-static void (*end_of_run(enum conf_at_end at_end))(void)
+static void (*end_of_run(void))(void)
 {
     return at_end == AT_END_HALT ? firmware_halt : at_end == AT_END_REBOOT ? reboot : firmware_power_off;
 }
 
-static _Noreturn void stop(enum conf_at_end at_end, const char *reason)
+static _Noreturn void end_run(void)
+{
+    end_of_run()();
+    __builtin_unreachable();
+}
+
+static _Noreturn void stop(const char *reason)
 {
     log_line("result: stopped (%s)", reason);
-    end_of_run(at_end)();
-    __builtin_unreachable();
+    end_run();
 }
 
 static const struct boot_file *find_file(const struct boot_info *info, const char *path)
@@ -86,7 +92,7 @@ static void create_guest(const struct boot_info *info, const struct guest_conf *
     while (PAGE_SIZE << order < sizeof(struct vm))
         order++;
     if (frame_alloc(order, FRAME_CONTROL, &frame))
-        stop(AT_END_POWEROFF, "no memory for the guests' records");
+        stop("no memory for the guests' records");
     bool ok = get_file(info, conf->image, &files.image, problem, sizeof(problem));
     for (u32 i = 0; i < conf->module_count && ok; i++)
         ok = get_file(info, conf->modules[i].path, &files.modules[i], problem, sizeof(problem));
@@ -95,13 +101,10 @@ static void create_guest(const struct boot_info *info, const struct guest_conf *
     struct vm *vm = port_frame_address(frame);
     vms[vm_count++] = vm;
     vm_create(vm, conf, &files, (u16)(number + 1));
-    if (vm->runs && task_create(conf->name, vm_run, vm))
-        stop(AT_END_POWEROFF, "no memory for the guests' stacks");
-    if (!vm->runs) {
-        char words[40];
-        vm_end_words(vm->end, vm->end_status, words, sizeof(words));
-        log_line("%s: ended: %s: %s", conf->name, words, vm->end_text);
-    }
+    if (!vm->runs)
+        vm_log_end(vm);
+    else if (task_create(conf->name, vm_run, vm))
+        stop("no memory for the guests' stacks");
 }
 
 static void set_environment(const struct boot_info *info, const struct slat_conf *conf)
@@ -110,7 +113,7 @@ static void set_environment(const struct boot_info *info, const struct slat_conf
         .tsc_hz = info->tsc_hz,
         .unix_time = info->unix_time,
         .tsc_epoch = info->tsc_at_entry,
-        .slice_ticks = info->tsc_hz / 1000000 * conf->slice_us,
+        .slice_ticks = info->tsc_hz * conf->slice_us / 1000000,
     };
 
     for (u32 i = 0; i < conf->guest_count; i++) {
@@ -124,10 +127,11 @@ static void report_machine(const struct boot_info *info)
 {
     struct frame_stats stats = frame_get_stats();
 
-    log_line(
-        "processor: EPT %s%s%s, %s; TSC %llu MHz%s%s", vmx_caps.page_1g ? "1G " : "", vmx_caps.page_2m ? "2M " : "",
-        "4K", vmx_caps.unrestricted ? "unrestricted guest" : "no unrestricted guest",
-        (unsigned long long)info->tsc_hz / 1000000, vmx_caps.missing[0] ? "; does without " : "", vmx_caps.missing);
+    log_line("processor: EPT %s%s%s, %s; TSC %llu MHz%s%s", vmx_caps.page_1g ? "1G " : "",
+             vmx_caps.page_2m ? "2M " : "", "4K",
+             vmx_caps.unrestricted ? "unrestricted guest" : "no unrestricted guest",
+             (unsigned long long)(info->tsc_hz + 500000) / 1000000, vmx_caps.missing[0] ? "; does without " : "",
+             vmx_caps.missing);
     log_line("memory: %llu MiB free for guests", (unsigned long long)(stats.free << PAGE_SHIFT) >> 20);
 }
 
@@ -162,7 +166,7 @@ static void destroy_guests(void)
 static void check_boot_info(const struct boot_info *info)
 {
     if (info->magic != BOOT_INFO_MAGIC || info->version != BOOT_INFO_VERSION || info->size != sizeof(*info))
-        stop(AT_END_HALT, "the boot application is of another version than the hypervisor");
+        stop("the boot application is of another version than the hypervisor");
 }
 
 _Noreturn void hv_main(const struct boot_info *info)
@@ -176,14 +180,14 @@ _Noreturn void hv_main(const struct boot_info *info)
     arch_start_early(info);
 
     const struct slat_conf *conf = phys_to_virt((hpa_t){ info->conf });
-    enum conf_at_end at_end = (enum conf_at_end)conf->at_end;
-    panic_set_end(end_of_run(at_end));
+    at_end = (enum conf_at_end)conf->at_end;
+    panic_set_end(end_of_run());
     if (memory_setup(info))
-        stop(at_end, "the machine has no free memory");
+        stop("the machine has no free memory");
     if (!screen_init(&info->framebuffer) && info->framebuffer.format != FRAMEBUFFER_NONE)
         log_line("no lines on the screen: what the firmware says about it cannot be used");
     if (arch_start(&caps, reason))
-        stop(at_end, reason);
+        stop(reason);
     mm_init(&caps);
     report_machine(info);
     set_environment(info, conf);
@@ -202,6 +206,5 @@ _Noreturn void hv_main(const struct boot_info *info)
         log_line("result: fail (%u of %u guests did not end as expected)", failed, vm_count);
     else
         log_line("result: pass (%u of %u guests ended as expected)", vm_count, vm_count);
-    end_of_run(at_end)();
-    __builtin_unreachable();
+    end_run();
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Where the hypervisor begins in C. */
 #ifndef HV_MAIN_H
 #define HV_MAIN_H
 

@@ -7,6 +7,7 @@
 #include "mm/frame.h"
 
 static u64 fixed_bytes; /* image, page tables, the allocator's map */
+static u64 most_own_bytes;
 
 static const struct memory_range *ranges(const struct boot_info *info)
 {
@@ -80,9 +81,15 @@ void memory_setup_free_boot_data(const struct boot_info *info)
     add(last.base, last.size);
 }
 
-uint64_t memory_setup_own_bytes(void)
+void memory_setup_note_own_bytes(void)
 {
     struct frame_stats stats = frame_get_stats();
+    u64 bytes = fixed_bytes + ((stats.used[FRAME_CONTROL] + stats.used[FRAME_TABLE]) << PAGE_SHIFT);
 
-    return fixed_bytes + ((stats.used[FRAME_CONTROL] + stats.used[FRAME_TABLE]) << PAGE_SHIFT);
+    most_own_bytes = bytes > most_own_bytes ? bytes : most_own_bytes;
+}
+
+uint64_t memory_setup_own_bytes(void)
+{
+    return most_own_bytes;
 }

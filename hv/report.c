@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is printed when all guests have ended. */
+/* What is printed when all guests have ended: see report.h. */
 #include "hv/report.h"
 
 #include "arch/x86/vmcs_names.h"
@@ -7,19 +7,17 @@
 #include "hv/lib/log.h"
 #include "hv/lib/string.h"
 
-enum { WORDS_SIZE = 40 };
-
 static void table_row(const struct vm *vm, unsigned name_width)
 {
-    char words[WORDS_SIZE];
-    u64 violations = vm->stats.faults, tenths = vm->end_ns / 100000;
+    char words[VM_END_WORDS];
+    u64 tenths = vm->end_ns / 100000; /* of a millisecond */
 
-    vm_end_words(vm->end, vm->end_status, words, sizeof(words));
+    vm_end_words(vm->end, vm->end_status, words);
     log_line("%-*s  %-18s %3s %9llu %10llu %7llu %7llu %5llu %7llu %8llu.%llu", (int)name_width, vm->conf.name, words,
-             vm_as_expected(vm) ? "yes" : "NO", (unsigned long long)vm->vcpu.exits, (unsigned long long)violations,
-             (unsigned long long)vm->stats.mapped[LEVEL_4K], (unsigned long long)vm->stats.mapped[LEVEL_2M],
-             (unsigned long long)vm->stats.mapped[LEVEL_1G], (unsigned long long)vm->stats.tables,
-             (unsigned long long)tenths / 10, (unsigned long long)tenths % 10);
+             vm_as_expected(vm) ? "yes" : "NO", (unsigned long long)vm->vcpu.exits,
+             (unsigned long long)vm->stats.faults, (unsigned long long)vm->stats.mapped[LEVEL_4K],
+             (unsigned long long)vm->stats.mapped[LEVEL_2M], (unsigned long long)vm->stats.mapped[LEVEL_1G],
+             (unsigned long long)vm->stats.tables, (unsigned long long)tenths / 10, (unsigned long long)tenths % 10);
 }
 
 /* The most frequent exit reasons, most frequent first. */
@@ -71,14 +69,14 @@ static void table_notes(const struct vm *vm)
 
 static void tap_line(const struct vm *vm, unsigned number)
 {
-    char line[320], words[WORDS_SIZE], expected[WORDS_SIZE];
+    char line[320], words[VM_END_WORDS], expected[VM_END_WORDS];
     int length;
 
-    vm_end_words(vm->end, vm->end_status, words, sizeof(words));
+    vm_end_words(vm->end, vm->end_status, words);
     if (vm_as_expected(vm)) {
         length = format_text(line, sizeof(line), "ok %u - %s: %s\n", number, vm->conf.name, words);
     } else {
-        vm_end_words((enum guest_end)vm->conf.expect_end, vm->conf.expect_status, expected, sizeof(expected));
+        vm_end_words((enum guest_end)vm->conf.expect_end, vm->conf.expect_status, expected);
         length = format_text(line, sizeof(line), "not ok %u - %s: %s, expected %s\n", number, vm->conf.name, words,
                              expected);
     }

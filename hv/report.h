@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* What slat prints at the end. */
 #ifndef HV_REPORT_H
 #define HV_REPORT_H
 

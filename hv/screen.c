@@ -97,7 +97,7 @@ static void paint_changes(void)
 {
     for (; changed_from < changed_to; changed_from++)
         paint_row(changed_from);
-    /* The last pixels may wait to be written together with more; a full fence ends that (SDM volume 3, 13.3.1). */
+    /* The last pixels may wait to be written together with more; a full fence ends that (SDM vol. 3, 13.3.1). */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 

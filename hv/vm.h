@@ -11,16 +11,19 @@
 #include "mm/vm_memory.h"
 
 struct vm {
-    struct guest_conf conf;   /* set once */
+    struct guest_conf conf; /* set once */
+
+    /* while it runs: */
+    bool runs;
+    bool has_vcpu;
+    struct vcpu vcpu;         /* its counts stay */
     struct vm_memory *memory; /* NULL: never created, or destroyed */
     struct platform platform;
     struct guest_console console;
-    struct vcpu vcpu;
-    bool has_vcpu;
-    bool runs;
 
+    /* how it ended: */
     enum guest_end end;
-    u32 end_status;
+    u32 end_status; /* of GUEST_END_EXIT */
     char end_text[VCPU_END_TEXT];
     u64 end_ns;                   /* guest's age when it ended */
     struct vm_memory_stats stats; /* at the end */
@@ -29,9 +32,9 @@ struct vm {
 /* What is common to all guests; set once before the first vm_create(). */
 struct vm_environment {
     u64 tsc_hz;
-    u64 unix_time; /* at tsc_epoch; 0: unknown */
+    u64 unix_time; /* seconds since 1970 at tsc_epoch; 0: unknown */
     u64 tsc_epoch;
-    u64 slice_ticks;
+    u64 slice_ticks;     /* how long a guest runs before the next one's turn */
     unsigned name_width; /* of the longest guest's name, for aligned output */
 };
 void vm_set_environment(const struct vm_environment *environment);
@@ -49,7 +52,7 @@ struct vm_files {
  */
 void vm_create(struct vm *vm, const struct guest_conf *conf, const struct vm_files *files, u16 vpid);
 
-/* A task's function: runs the guest to its end. */
+/* A task's function: runs the guest to its end, and destroys it. */
 void vm_run(void *vm);
 
 /* Gives back all that the VM holds, but for the struct itself. */
@@ -59,6 +62,10 @@ void vm_destroy(struct vm *vm);
 bool vm_as_expected(const struct vm *vm);
 
 /* "exit 0", "triple-fault": the end in the words of slat.conf. */
-void vm_end_words(enum guest_end end, u32 status, char *to, size_t size);
+enum { VM_END_WORDS = 40 };
+void vm_end_words(enum guest_end end, u32 status, char words[VM_END_WORDS]);
+
+/* The line that says how and why it ended. vm_run() writes it; of a guest that vm_create() did not start the caller does. */
+void vm_log_end(const struct vm *vm);
 
 #endif

@@ -10,7 +10,7 @@
 struct vm_memory;
 struct backing;
 
-/* What the processor can do; set once before the first VM (arch/x86/vmx_caps.c reads it from IA32_VMX_EPT_VPID_CAP). */
+/* What the processor can do; set once before the first VM (arch/x86/vmx_caps.c: from IA32_VMX_EPT_VPID_CAP). */
 struct mm_caps {
     bool page_2m, page_1g; /* large EPT entries */
     bool access_dirty;     /* A/D bits in EPT entries */

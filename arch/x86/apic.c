@@ -84,7 +84,7 @@ void apic_silence(void)
     }
 }
 
-void apic_acknowledge(u32 vector)
+void apic_acknowledge(void)
 {
     if (mode != APIC_ABSENT)
         apic_write(APIC_EOI, 0);

@@ -15,6 +15,6 @@
 void apic_silence(void);
 
 /* Ends an interrupt that a VM exit has acknowledged. */
-void apic_acknowledge(u32 vector);
+void apic_acknowledge(void);
 
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* See backtrace.h. */
 #include "arch/x86/backtrace.h"
 
 #include "arch/x86/stack.h"

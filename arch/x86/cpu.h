@@ -17,10 +17,8 @@
 #define CR0_CD (1ull << 30)
 #define CR0_PG (1ull << 31)
 
-#define CR3_PWT     (1ull << 3)
-#define CR3_PCD     (1ull << 4)
-#define CR3_PCID    0xfffull
-#define CR3_ADDRESS 0x000ffffffffff000ull
+#define CR3_ADDRESS     0x000ffffffffff000ull
+#define CR3_PAE_ADDRESS 0x00000000ffffffe0ull
 
 #define CR4_VME        (1ull << 0)
 #define CR4_PVI        (1ull << 1)
@@ -36,7 +34,6 @@
 #define CR4_UMIP       (1ull << 11)
 #define CR4_LA57       (1ull << 12)
 #define CR4_VMXE       (1ull << 13)
-#define CR4_SMXE       (1ull << 14)
 #define CR4_FSGSBASE   (1ull << 16)
 #define CR4_PCIDE      (1ull << 17)
 #define CR4_OSXSAVE    (1ull << 18)
@@ -46,9 +43,7 @@
 #define CR4_CET        (1ull << 23)
 #define CR4_PKS        (1ull << 24)
 
-#define RFLAGS_CF       (1ull << 0)
 #define RFLAGS_RESERVED (1ull << 1) /* always 1 */
-#define RFLAGS_ZF       (1ull << 6)
 #define RFLAGS_TF       (1ull << 8)
 #define RFLAGS_IF       (1ull << 9)
 #define RFLAGS_DF       (1ull << 10)
@@ -56,9 +51,16 @@
 #define RFLAGS_VM       (1ull << 17)
 #define RFLAGS_AC       (1ull << 18)
 
-#define XCR0_X87 (1ull << 0)
-#define XCR0_SSE (1ull << 1)
-#define XCR0_AVX (1ull << 2)
+#define DR6_BREAKPOINTS 0xfull    /* the conditions of the four breakpoints */
+#define DR6_CAUSES      0xf00full /* with the other reasons for a #DB */
+#define DR6_RESET       0xffff0ff0ull
+#define DR7_GD          (1ull << 13)
+#define DR7_RESET       0x400ull
+
+#define XCR0_X87    (1ull << 0)
+#define XCR0_SSE    (1ull << 1)
+#define XCR0_AVX    (1ull << 2)
+#define XCR0_AVX512 (7ull << 5) /* three components, of use only together */
 
 /* Exception vectors. */
 #define VECTOR_DE  0u
@@ -82,6 +84,14 @@
 #define VECTOR_VE  20u
 #define VECTOR_CP  21u
 
+/* Whether the bits of a linear address from `bits` - 1 up are all equal: 48 with 4-level paging, 57 with 5-level. */
+static inline bool is_canonical(u64 address, unsigned bits)
+{
+    unsigned unused = 64 - bits;
+
+    return (u64)((s64)(address << unused) >> unused) == address;
+}
+
 struct cpuid_result {
     u32 eax, ebx, ecx, edx;
 };
@@ -99,7 +109,7 @@ static inline struct cpuid_result cpuid(u32 leaf)
     return cpuid_count(leaf, 0);
 }
 
-/* For registers that certainly exist; rdmsr_safe() and wrmsr_safe() are in arch/x86/fixup.h. */
+/* For registers that certainly exist; for others there is rdmsr_safe() in arch/x86/fixup.h. */
 static inline u64 rdmsr(u32 msr)
 {
     u32 low, high;
@@ -129,16 +139,12 @@ DEFINE_CONTROL_REGISTER_READ(cr0)
 DEFINE_CONTROL_REGISTER_READ(cr2)
 DEFINE_CONTROL_REGISTER_READ(cr3)
 DEFINE_CONTROL_REGISTER_READ(cr4)
-DEFINE_CONTROL_REGISTER_READ(cr8)
 DEFINE_CONTROL_REGISTER_READ(dr6)
-DEFINE_CONTROL_REGISTER_READ(dr7)
 DEFINE_CONTROL_REGISTER_WRITE(cr0)
 DEFINE_CONTROL_REGISTER_WRITE(cr2)
 DEFINE_CONTROL_REGISTER_WRITE(cr3)
 DEFINE_CONTROL_REGISTER_WRITE(cr4)
-DEFINE_CONTROL_REGISTER_WRITE(cr8)
 DEFINE_CONTROL_REGISTER_WRITE(dr6)
-DEFINE_CONTROL_REGISTER_WRITE(dr7)
 
 /* CR4.OSXSAVE must be set. */
 static inline u64 xcr0_read(void)
@@ -153,7 +159,7 @@ static inline void xcr0_write(u64 value)
     __asm__ volatile("xsetbv" : : "c"(0), "a"((u32)value), "d"((u32)(value >> 32)) : "memory");
 }
 
-/* Not ordered with what stands around it; rdtsc_ordered() waits for all earlier instructions. */
+/* Not ordered with what stands around it. */
 static inline u64 rdtsc(void)
 {
     u32 low, high;
@@ -161,20 +167,13 @@ static inline u64 rdtsc(void)
     return (u64)high << 32 | low;
 }
 
-static inline u64 rdtsc_ordered(void)
-{
-    u32 low, high;
-    __asm__ volatile("lfence; rdtsc" : "=a"(low), "=d"(high) : : "memory");
-    return (u64)high << 32 | low;
-}
-
-/* What LGDT, LIDT, SGDT and SIDT read and write. */
+/* What LGDT and LIDT read. */
 struct __attribute__((packed)) table_register {
     u16 limit;
     u64 base;
 };
 
-static_assert(sizeof(struct table_register) == 10, "SDM volume 3, 2.4 Memory-Management Registers");
+static_assert(sizeof(struct table_register) == 10, "SDM vol. 3, 2.4 Memory-Management Registers");
 
 static inline void lgdt(const struct table_register *gdtr)
 {
@@ -184,20 +183,6 @@ static inline void lgdt(const struct table_register *gdtr)
 static inline void lidt(const struct table_register *idtr)
 {
     __asm__ volatile("lidt %0" : : "m"(*idtr) : "memory");
-}
-
-static inline struct table_register sgdt(void)
-{
-    struct table_register gdtr;
-    __asm__ volatile("sgdt %0" : "=m"(gdtr));
-    return gdtr;
-}
-
-static inline struct table_register sidt(void)
-{
-    struct table_register idtr;
-    __asm__ volatile("sidt %0" : "=m"(idtr));
-    return idtr;
 }
 
 static inline void ltr(u16 selector)
@@ -210,85 +195,14 @@ static inline void lldt(u16 selector)
     __asm__ volatile("lldt %0" : : "r"(selector) : "memory");
 }
 
-#define DEFINE_SELECTOR_READ(name)                                \
-    static inline u16 name##_read(void)                           \
-    {                                                             \
-        u16 selector;                                             \
-        __asm__ volatile("mov %%" #name ", %0" : "=r"(selector)); \
-        return selector;                                          \
-    }
-
-DEFINE_SELECTOR_READ(cs)
-DEFINE_SELECTOR_READ(ds)
-DEFINE_SELECTOR_READ(es)
-DEFINE_SELECTOR_READ(fs)
-DEFINE_SELECTOR_READ(gs)
-DEFINE_SELECTOR_READ(ss)
-
-static inline u16 tr_read(void)
-{
-    u16 selector;
-    __asm__ volatile("str %0" : "=r"(selector));
-    return selector;
-}
-
-/* The translation of one page on this processor only, also if it is global. */
-static inline void invlpg(const void *address)
-{
-    __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
-}
-
 static inline void cli(void)
 {
     __asm__ volatile("cli" : : : "memory");
 }
 
-static inline void sti(void)
-{
-    __asm__ volatile("sti" : : : "memory");
-}
-
 static inline void hlt(void)
 {
     __asm__ volatile("hlt" : : : "memory");
-}
-
-/* Waits for an interrupt; one that is already pending is not lost, because STI takes effect after the HLT. */
-static inline void sti_hlt(void)
-{
-    __asm__ volatile("sti; hlt" : : : "memory");
-}
-
-static inline void cpu_pause(void)
-{
-    __asm__ volatile("pause" : : : "memory");
-}
-
-static inline void wbinvd(void)
-{
-    __asm__ volatile("wbinvd" : : : "memory");
-}
-
-static inline u64 rflags_read(void)
-{
-    u64 flags;
-    __asm__ volatile("pushfq; popq %0" : "=r"(flags) : : "memory");
-    return flags;
-}
-
-/* Interrupts off; the value is what interrupts_restore() needs. */
-static inline u64 interrupts_save(void)
-{
-    u64 flags = rflags_read();
-    cli();
-    return flags;
-}
-
-static inline void interrupts_restore(u64 flags)
-{
-    if (flags & RFLAGS_IF) {
-        sti();
-    }
 }
 
 #endif

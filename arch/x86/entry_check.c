@@ -7,6 +7,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/entry_failure.h"
 #include "arch/x86/msr.h"
+#include "arch/x86/page_entry.h"
 #include "arch/x86/vmx_caps.h"
 #include "arch/x86/vmx_controls.h"
 
@@ -34,9 +35,7 @@ static void require(struct check *c, bool ok, enum vmcs_field field, const char 
 /* For the width that the processor has, which can be more than the guest uses. */
 static bool canonical(const struct check *c, u64 address)
 {
-    unsigned unused = 64 - c->caps->linear_bits;
-
-    return (u64)((s64)(address << unused) >> unused) == address;
+    return is_canonical(address, c->caps->linear_bits);
 }
 
 static void check_control_registers(struct check *c)
@@ -68,10 +67,7 @@ static void check_msrs(struct check *c)
     u64 debugctl = get(c, VMCS_GUEST_DEBUGCTL);
 
     require(c, !(debugctl & ~0xffc7ull), VMCS_GUEST_DEBUGCTL, "a reserved bit is set");
-    for (unsigned i = 0; i < 8; i++) {
-        u64 type = pat >> (8 * i) & 0xff;
-        require(c, type <= 7 && type != 2 && type != 3, VMCS_GUEST_PAT, "an entry is no memory type");
-    }
+    require(c, pat_is_valid(pat), VMCS_GUEST_PAT, "an entry is no memory type");
     require(c, !(efer & ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)), VMCS_GUEST_EFER, "a reserved bit is set");
     require(c, !!(efer & EFER_LMA) == c->long_mode, VMCS_GUEST_EFER,
             "LMA differs from the \"IA-32e mode guest\" control");
@@ -217,19 +213,19 @@ static void check_non_register_state(struct check *c)
 
     require(c, activity <= 3, VMCS_GUEST_ACTIVITY, "no such activity state");
     require(c, !(blocking & ~0x1full), VMCS_GUEST_INTERRUPTIBILITY, "a reserved bit is set");
-    require(c, (blocking & 3) != 3, VMCS_GUEST_INTERRUPTIBILITY, "blocking by both STI and MOV SS");
+    require(c, (blocking & BLOCKING_BY_STI_MOV_SS) != BLOCKING_BY_STI_MOV_SS, VMCS_GUEST_INTERRUPTIBILITY,
+            "blocking by both STI and MOV SS");
     require(c, !(blocking & BLOCKING_BY_STI) || (rflags & RFLAGS_IF), VMCS_GUEST_INTERRUPTIBILITY,
             "blocking by STI while IF is clear");
-    require(c, activity == 0 || !(blocking & 3), VMCS_GUEST_INTERRUPTIBILITY,
+    require(c, activity == 0 || !(blocking & BLOCKING_BY_STI_MOV_SS), VMCS_GUEST_INTERRUPTIBILITY,
             "blocking while the activity is not active");
     require(c, !(pending & ~0x1500full), VMCS_GUEST_PENDING_DEBUG, "a reserved bit is set");
     require(c, get(c, VMCS_LINK_POINTER) == ~0ull, VMCS_LINK_POINTER, "not all ones without a shadow VMCS");
     if ((get(c, VMCS_GUEST_CR0) & CR0_PG) && (get(c, VMCS_GUEST_CR4) & CR4_PAE) && !c->long_mode) {
         for (unsigned i = 0; i < 4; i++) {
             enum vmcs_field field = (enum vmcs_field)(VMCS_GUEST_PDPTE0 + 2 * i);
-            u64 pdpte = get(c, field);
-            require(c, !(pdpte & 1) || !(pdpte & (0x1e6 | ~((1ull << c->caps->physical_bits) - 1))), field,
-                    "a reserved bit is set");
+
+            require(c, pdpte_is_valid(get(c, field), c->caps->physical_bits), field, "a reserved bit is set");
         }
     }
 }

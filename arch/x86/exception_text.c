@@ -1,21 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* See exception_text.h. */
 #include "arch/x86/exception_text.h"
 
 #include "arch/x86/cpu.h"
+#include "arch/x86/page_entry.h"
 #include "hv/lib/format.h"
 
-/* SDM volume 3, 4.7 "Page-Fault Exceptions". */
-enum {
-    PF_PRESENT = 1,
-    PF_WRITE = 2,
-    PF_USER = 4,
-    PF_RESERVED_BIT = 8,
-    PF_EXECUTE = 16,
-    PF_KEY = 32,
-    PF_SHADOW_STACK = 64
-};
-
-/* SDM volume 3, 6.13 "Error Code". */
+/* SDM vol. 3, 6.13 "Error Code". */
 enum { SELECTOR_EXTERNAL = 1, SELECTOR_IDT = 2, SELECTOR_LDT = 4 };
 
 const char *exception_name(u64 vector)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* See exceptions.h. */
 #include "arch/x86/exceptions.h"
 
 #include "arch/x86/backtrace.h"

@@ -13,8 +13,7 @@ exception_stubs:
 %assign vector 0
 %rep 256
         align   16
-%if vector < 32 && (VECTORS_WITH_ERROR >> vector & 1)
-%else
+%if vector >= 32 || !(VECTORS_WITH_ERROR >> vector & 1)
         push    0
 %endif
         push    strict dword vector

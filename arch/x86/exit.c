@@ -24,17 +24,15 @@ static void end_instruction(void)
 {
     u64 interruptibility = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY);
 
-    if (interruptibility & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS))
-        vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, interruptibility & ~(u64)(BLOCKING_BY_STI | BLOCKING_BY_MOV_SS));
-    if (vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_TF) {
-        const u64 single_step = 1u << 14;
-        vmcs_write(VMCS_GUEST_PENDING_DEBUG, vmcs_read(VMCS_GUEST_PENDING_DEBUG) | single_step);
-    }
+    if (interruptibility & BLOCKING_BY_STI_MOV_SS)
+        vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, interruptibility & ~BLOCKING_BY_STI_MOV_SS);
+    if (vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_TF)
+        vmcs_write(VMCS_GUEST_PENDING_DEBUG, vmcs_read(VMCS_GUEST_PENDING_DEBUG) | PENDING_SINGLE_STEP);
 }
 
 static enum exit_action exit_external_interrupt(struct vcpu *vcpu)
 {
-    apic_acknowledge((u32)vmcs_read(VMCS_EXIT_INTERRUPTION_INFO) & INTERRUPTION_VECTOR);
+    apic_acknowledge();
     return EXIT_STAY;
 }
 
@@ -80,7 +78,7 @@ static enum exit_action exit_undefined(struct vcpu *vcpu)
     return EXIT_STAY;
 }
 
-static enum exit_action exit_general_protection(struct vcpu *vcpu)
+enum exit_action exit_general_protection(struct vcpu *vcpu)
 {
     event_exception_error(vcpu, VECTOR_GP, 0);
     return EXIT_STAY;
@@ -94,13 +92,12 @@ static enum exit_action exit_nothing_to_do(struct vcpu *vcpu)
 
 static enum exit_action exit_xsetbv(struct vcpu *vcpu)
 {
-    const u64 avx512 = 7ull << 5;
     u64 value = vcpu->gpr[RDX] << 32 | (u32)vcpu->gpr[RAX];
 
     /* SDM vol. 1, 13.3: x87 always; AVX needs SSE; the AVX-512 bits come together and need AVX. */
     if ((u32)vcpu->gpr[RCX] != 0 || (value & ~guest_xcr0_allowed()) || !(value & XCR0_X87) ||
         ((value & XCR0_AVX) && !(value & XCR0_SSE)) ||
-        ((value & avx512) && ((value & avx512) != avx512 || !(value & XCR0_AVX))))
+        ((value & XCR0_AVX512) && ((value & XCR0_AVX512) != XCR0_AVX512 || !(value & XCR0_AVX))))
         return exit_general_protection(vcpu);
     xcr0_write(value);
     return EXIT_NEXT;
@@ -154,9 +151,10 @@ static enum exit_action (*const handlers[EXIT_REASON_COUNT])(struct vcpu *vcpu) 
 
 void exit_dispatch(struct vcpu *vcpu, u32 reason)
 {
-    u32 basic = reason & 0xffff;
+    u32 basic = reason & EXIT_REASON_BASIC;
 
-    vcpu->exits_by_reason[basic < EXIT_REASON_COUNT ? basic : EXIT_REASON_COUNT - 1]++;
+    if (basic < EXIT_REASON_COUNT)
+        vcpu->exits_by_reason[basic]++;
     if (basic >= EXIT_REASON_COUNT || !handlers[basic]) {
         vcpu_end(vcpu, GUEST_END_UNSUPPORTED, 0, "exit %u (%s) at %#llx: slat does not emulate it", basic,
                  exit_reason_name(basic), (unsigned long long)vcpu->exit_rip);

@@ -16,6 +16,9 @@ enum exit_action {
 /* Handles the exit that the current VMCS describes. */
 void exit_dispatch(struct vcpu *vcpu, u32 reason);
 
+/* #GP(0) at the instruction that caused the exit. */
+enum exit_action exit_general_protection(struct vcpu *vcpu);
+
 /* Handlers with files of their own. */
 enum exit_action exit_cr_access(struct vcpu *vcpu);
 enum exit_action exit_io(struct vcpu *vcpu);

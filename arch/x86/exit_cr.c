@@ -7,9 +7,9 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/event.h"
 #include "arch/x86/exit.h"
-#include "arch/x86/guest_features.h"
 #include "arch/x86/guest_state.h"
 #include "arch/x86/msr.h"
+#include "arch/x86/page_entry.h"
 #include "arch/x86/vmcs.h"
 #include "arch/x86/vmx.h"
 #include "arch/x86/vmx_controls.h"
@@ -21,7 +21,7 @@ static u64 gpr_read(const struct vcpu *vcpu, unsigned n)
 {
     u64 value = n == RSP_IN_VMCS ? vmcs_read(VMCS_GUEST_RSP) : vcpu->gpr[n];
 
-    return vmcs_read(VMCS_GUEST_CS_ACCESS_RIGHTS) & RIGHTS_L ? value : (u32)value;
+    return guest_in_64bit_mode() ? value : (u32)value;
 }
 
 static void gpr_write(struct vcpu *vcpu, unsigned n, u64 value)
@@ -32,24 +32,18 @@ static void gpr_write(struct vcpu *vcpu, unsigned n, u64 value)
         vcpu->gpr[n] = value;
 }
 
-static enum exit_action general_protection(struct vcpu *vcpu)
-{
-    event_exception_error(vcpu, VECTOR_GP, 0);
-    return EXIT_STAY;
-}
-
 /* PAE paging takes its four PDPTEs when CR3 or the mode changes. SDM vol. 3, 5.4.1 and 27.3.1.6. -EINVAL: reserved bits. */
 static int load_pdptes(struct vcpu *vcpu, u64 cr3)
 {
-    const u64 reserved = 0x1e6 | ~((1ull << vmx_caps.physical_bits) - 1);
     u64 pdptes[4];
+    int error = vm_memory_read(vcpu->memory, (gpa_t){ cr3 & CR3_PAE_ADDRESS }, pdptes, sizeof(pdptes));
 
-    if (vm_memory_read(vcpu->memory, (gpa_t){ cr3 & 0xffffffe0 }, pdptes, sizeof(pdptes))) {
-        vcpu_end(vcpu, GUEST_END_OUTSIDE_MEMORY, 0, "CR3 = %#llx points outside its memory", (unsigned long long)cr3);
+    if (error) {
+        vcpu_end_no_access(vcpu, error, "page-directory pointers", (gpa_t){ cr3 & CR3_PAE_ADDRESS });
         return 0;
     }
     for (unsigned i = 0; i < 4; i++)
-        if ((pdptes[i] & 1) && (pdptes[i] & reserved))
+        if (!pdpte_is_valid(pdptes[i], vmx_caps.physical_bits))
             return -EINVAL;
     for (unsigned i = 0; i < 4; i++)
         vmcs_write((enum vmcs_field)(VMCS_GUEST_PDPTE0 + 2 * i), pdptes[i]);
@@ -74,9 +68,9 @@ static enum exit_action cr0_set(struct vcpu *vcpu, u64 value)
     bool turns_paging_on = (value & CR0_PG) && !(old & CR0_PG);
 
     if (value >> 32 || ((value & CR0_PG) && !(value & CR0_PE)) || ((value & CR0_NW) && !(value & CR0_CD)))
-        return general_protection(vcpu);
+        return exit_general_protection(vcpu);
     if (!(value & CR0_PG) && guest_in_64bit_mode())
-        return general_protection(vcpu);
+        return exit_general_protection(vcpu);
     value &= defined; /* the other bits stay 0, whatever is written */
     if (!vmx_caps.unrestricted && (value & (CR0_PE | CR0_PG)) != (CR0_PE | CR0_PG)) {
         vcpu_end(vcpu, GUEST_END_UNSUPPORTED, 0,
@@ -86,7 +80,7 @@ static enum exit_action cr0_set(struct vcpu *vcpu, u64 value)
     }
     if (turns_paging_on && (efer & EFER_LME)) {
         if (!may_enter_long_mode(cr4))
-            return general_protection(vcpu);
+            return exit_general_protection(vcpu);
         efer |= EFER_LMA;
     } else if (!(value & CR0_PG)) {
         efer &= ~EFER_LMA;
@@ -94,7 +88,7 @@ static enum exit_action cr0_set(struct vcpu *vcpu, u64 value)
     /* SDM vol. 3, 5.4.1: PAE paging loads its PDPTEs also when CD or NW changes. */
     if ((value & CR0_PG) && (changes & (CR0_PG | CR0_CD | CR0_NW)) && (cr4 & CR4_PAE) && !(efer & EFER_LMA) &&
         load_pdptes(vcpu, vmcs_read(VMCS_GUEST_CR3)))
-        return general_protection(vcpu);
+        return exit_general_protection(vcpu);
     guest_set_efer(efer);
     guest_set_cr0(value);
     if ((old ^ value) & (CR0_PG | CR0_WP))
@@ -108,18 +102,9 @@ static enum exit_action cr3_set(struct vcpu *vcpu, u64 value)
     bool pae = (vmcs_read(VMCS_GUEST_CR0) & CR0_PG) && (cr4 & CR4_PAE) && !(vmcs_read(VMCS_GUEST_EFER) & EFER_LMA);
 
     if ((value & ~((1ull << vmx_caps.physical_bits) - 1)) || (pae && load_pdptes(vcpu, value)))
-        return general_protection(vcpu);
+        return exit_general_protection(vcpu);
     vmcs_write(VMCS_GUEST_CR3, value);
     vmx_invvpid_all();
-    return EXIT_NEXT;
-}
-
-/* The only bits that exit are those that this guest does not have. */
-static enum exit_action cr4_set(struct vcpu *vcpu, u64 value)
-{
-    if (value & ~guest_cr4_allowed())
-        return general_protection(vcpu);
-    guest_set_cr4(value);
     return EXIT_NEXT;
 }
 
@@ -130,11 +115,11 @@ static enum exit_action move_to(struct vcpu *vcpu, unsigned cr, u64 value)
         return cr0_set(vcpu, value);
     case 3:
         return cr3_set(vcpu, value);
-    case 4:
-        return cr4_set(vcpu, value);
+    case 4: /* it sets a bit that this guest does not have: the others it owns */
+        return exit_general_protection(vcpu);
     default: /* 8 */
         if (value & ~0xfull)
-            return general_protection(vcpu);
+            return exit_general_protection(vcpu);
         vcpu->cr8 = value;
         return EXIT_NEXT;
     }

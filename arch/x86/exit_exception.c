@@ -8,18 +8,14 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/event.h"
 #include "arch/x86/exit.h"
-#include "arch/x86/msr.h"
 #include "arch/x86/vmcs.h"
-
-#define DR6_CAUSES 0xf00full
-#define DR7_GD     (1ull << 13)
 
 /* INT1 exits as an instruction, with RIP at it; the processor delivers its #DB behind it, and leaves DR6 alone. */
 static void int1(struct vcpu *vcpu)
 {
     u64 interruptibility = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY);
 
-    vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, interruptibility & ~(u64)(BLOCKING_BY_STI | BLOCKING_BY_MOV_SS));
+    vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, interruptibility & ~BLOCKING_BY_STI_MOV_SS);
     vmcs_write(VMCS_GUEST_DR7, vmcs_read(VMCS_GUEST_DR7) & ~DR7_GD);
     event_int1(vcpu, (u32)vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH));
 }
@@ -28,13 +24,12 @@ static void debug_exception(struct vcpu *vcpu)
 {
     u64 causes = vmcs_read(VMCS_EXIT_QUALIFICATION) & DR6_CAUSES;
     u64 interruptibility = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY);
-    const u64 single_step = 1u << 14;
 
     /* What the processor does before it delivers #DB, and leaves to us when it exits instead (SDM vol. 3, 28.1). */
-    dr6_write((dr6_read() & ~0xfull) | causes);
+    dr6_write((dr6_read() & ~DR6_BREAKPOINTS) | causes);
     vmcs_write(VMCS_GUEST_DR7, vmcs_read(VMCS_GUEST_DR7) & ~DR7_GD);
-    if ((interruptibility & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS)) && (vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_TF))
-        vmcs_write(VMCS_GUEST_PENDING_DEBUG, single_step); /* entry demands it in this state (27.3.1.5) */
+    if ((interruptibility & BLOCKING_BY_STI_MOV_SS) && (vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_TF))
+        vmcs_write(VMCS_GUEST_PENDING_DEBUG, PENDING_SINGLE_STEP); /* entry demands it in this state (27.3.1.5) */
     event_debug(vcpu);
 }
 

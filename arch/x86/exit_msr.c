@@ -4,7 +4,6 @@
  * vcpu_switch.c or the VMCS switches them. An MSR that nobody gives a meaning to raises #GP, and is counted.
  */
 #include "arch/x86/cpu.h"
-#include "arch/x86/event.h"
 #include "arch/x86/exit.h"
 #include "arch/x86/guest_features.h"
 #include "arch/x86/guest_state.h"
@@ -42,7 +41,7 @@ void msr_bitmap_init(pfn_t frame)
         pass(bitmap, MSR_TSC_AUX, true, true);
 }
 
-static int read(struct vcpu *vcpu, u32 msr, u64 *value)
+static int read(u32 msr, u64 *value)
 {
     switch (msr) {
     case MSR_EFER:
@@ -78,11 +77,8 @@ static int write_efer(u64 value)
 
 static int write_pat(u64 value)
 {
-    for (unsigned i = 0; i < 8; i++) {
-        u64 type = value >> (8 * i) & 0xff;
-        if (type > 7 || type == 2 || type == 3)
-            return -EINVAL;
-    }
+    if (!pat_is_valid(value))
+        return -EINVAL;
     vmcs_write(VMCS_GUEST_PAT, value);
     return 0;
 }
@@ -110,19 +106,16 @@ static int write(struct vcpu *vcpu, u32 msr, u64 value)
 
 static enum exit_action refuse(struct vcpu *vcpu, u32 msr, int error)
 {
-    if (error == -ENOENT) {
-        if (vcpu->unknown_msrs++ == 0)
-            vcpu->first_unknown_msr = msr;
-    }
-    event_exception_error(vcpu, VECTOR_GP, 0);
-    return EXIT_STAY;
+    if (error == -ENOENT && vcpu->unknown_msrs++ == 0)
+        vcpu->first_unknown_msr = msr;
+    return exit_general_protection(vcpu);
 }
 
 enum exit_action exit_rdmsr(struct vcpu *vcpu)
 {
     u32 msr = (u32)vcpu->gpr[RCX];
     u64 value = 0;
-    int error = read(vcpu, msr, &value);
+    int error = read(msr, &value);
 
     if (error)
         return refuse(vcpu, msr, error);

@@ -87,7 +87,8 @@
 enum exit_reason { EXIT_REASONS(EXIT_REASON_ENUM) EXIT_REASON_COUNT = 80 };
 #undef EXIT_REASON_ENUM
 
-/* In the exit-reason field: the VM entry failed, the guest did not run. */
+/* The exit-reason field: the basic reason; the VM entry failed, the guest did not run. */
+#define EXIT_REASON_BASIC         0xffffu
 #define EXIT_REASON_ENTRY_FAILURE (1u << 31)
 
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* See firmware.h. */
 #include "arch/x86/firmware.h"
 
 #include "arch/x86/cpu.h"

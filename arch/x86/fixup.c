@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* See fixup.h. The table of fixups is a section of the image, which linker.ld bounds. */
 #include "arch/x86/fixup.h"
 
 #include "arch/x86/idt.h"
@@ -31,30 +32,6 @@ int rdmsr_safe(u32 msr, u64 *value)
 
     __asm__ goto volatile("1: rdmsr" FIXUP("%l[fault]") : "=a"(low), "=d"(high) : "c"(msr) : "memory" : fault);
     *value = (u64)high << 32 | low;
-    return 0;
-fault:
-    return -EIO;
-}
-
-int wrmsr_safe(u32 msr, u64 value)
-{
-    __asm__ goto volatile("1: wrmsr" FIXUP("%l[fault]")
-                          :
-                          : "c"(msr), "a"((u32)value), "d"((u32)(value >> 32))
-                          : "memory"
-                          : fault);
-    return 0;
-fault:
-    return -EIO;
-}
-
-int xcr0_write_safe(u64 value)
-{
-    __asm__ goto volatile("1: xsetbv" FIXUP("%l[fault]")
-                          :
-                          : "c"(0), "a"((u32)value), "d"((u32)(value >> 32))
-                          : "memory"
-                          : fault);
     return 0;
 fault:
     return -EIO;

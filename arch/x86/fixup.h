@@ -20,9 +20,7 @@ struct exception_frame;
 /* Lets `frame` continue at its instruction's fixup; false if it has none. */
 bool fixup_apply(struct exception_frame *frame);
 
-/* As rdmsr(), wrmsr() and xcr0_write(), but 0 or -EIO if the processor refused with an exception. */
+/* As rdmsr(), but 0, or -EIO if the processor refused with an exception. */
 int rdmsr_safe(u32 msr, u64 *value);
-int wrmsr_safe(u32 msr, u64 value);
-int xcr0_write_safe(u64 value);
 
 #endif

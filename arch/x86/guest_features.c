@@ -25,6 +25,8 @@ static const u32 F1_ECX = BIT(0) /* SSE3 */ | BIT(1) /* PCLMULQDQ */ | BIT(9) /*
                           BIT(13) /* CMPXCHG16B */ | BIT(19) /* SSE4.1 */ | BIT(20) /* SSE4.2 */ | BIT(22) /* MOVBE */ |
                           BIT(23) /* POPCNT */ | BIT(25) /* AES */ | BIT(26) /* XSAVE */ | BIT(28) /* AVX */ |
                           BIT(29) /* F16C */ | BIT(30) /* RDRAND */;
+static const u32 F1_ECX_XSAVE = BIT(26);
+static const u32 F1_ECX_OF_XSAVE = BIT(12) | BIT(26) | BIT(28) | BIT(29); /* what is of no use without XSAVE */
 static const u32 F1_ECX_OSXSAVE = BIT(27);
 static const u32 F1_ECX_HYPERVISOR = BIT(31);
 static const u32 F1_EDX = BIT(0) /* FPU */ | BIT(1) /* VME */ | BIT(2) /* DE */ | BIT(3) /* PSE */ | BIT(4) /* TSC */ |
@@ -32,27 +34,27 @@ static const u32 F1_EDX = BIT(0) /* FPU */ | BIT(1) /* VME */ | BIT(2) /* DE */ 
                           BIT(13) /* PGE */ | BIT(15) /* CMOV */ | BIT(16) /* PAT */ | BIT(17) /* PSE-36 */ |
                           BIT(19) /* CLFLUSH */ | BIT(23) /* MMX */ | BIT(24) /* FXSR */ | BIT(25) /* SSE */ |
                           BIT(26) /* SSE2 */;
+static const u32 F1_EDX_FXSR = BIT(24);
 
 /* Leaf 7. Absent: TSC adjust, SGX, HLE, RTM, MPX, PT; PKU, LA57, CET, KL, PKS, WAITPKG; AMX, speculation control. */
 static const u32 F7_EBX = BIT(0) /* FSGSBASE */ | BIT(3) /* BMI1 */ | BIT(5) /* AVX2 */ | BIT(7) /* SMEP */ |
                           BIT(8) /* BMI2 */ | BIT(9) /* ERMS */ | BIT(18) /* RDSEED */ | BIT(19) /* ADX */ |
                           BIT(20) /* SMAP */ | BIT(23) /* CLFLUSHOPT */ | BIT(24) /* CLWB */ | BIT(29) /* SHA */;
+static const u32 F7_EBX_FSGSBASE = BIT(0), F7_EBX_SMEP = BIT(7), F7_EBX_SMAP = BIT(20);
 static const u32 F7_EBX_AVX512 =
     BIT(16) | BIT(17) | BIT(21) | BIT(28) | BIT(30) | BIT(31); /* F, DQ, IFMA, CD, BW, VL */
 static const u32 F7_ECX = BIT(2) /* UMIP */ | BIT(8) /* GFNI */ | BIT(9) /* VAES */ | BIT(10) /* VPCLMULQDQ */;
 static const u32 F7_ECX_AVX512 =
     BIT(1) | BIT(6) | BIT(11) | BIT(12) | BIT(14); /* VBMI, VBMI2, VNNI, BITALG, VPOPCNTDQ */
-static const u32 F7_ECX_RDPID = BIT(22);
+static const u32 F7_ECX_UMIP = BIT(2), F7_ECX_RDPID = BIT(22);
 static const u32 F7_EDX = BIT(4) /* FSRM */;
 
 static const u32 FD1_EAX = BIT(0) /* XSAVEOPT */ | BIT(1) /* XSAVEC */ | BIT(2) /* XGETBV 1 */;
 
 static const u32 E1_ECX = BIT(0) /* LAHF */ | BIT(5) /* LZCNT */ | BIT(8) /* PREFETCHW */;
 static const u32 E1_EDX = BIT(11) /* SYSCALL */ | BIT(20) /* NX */ | BIT(26) /* 1G pages */ | BIT(29) /* 64 bit */;
-static const u32 E1_EDX_RDTSCP = BIT(27);
+static const u32 E1_EDX_NX = BIT(20), E1_EDX_RDTSCP = BIT(27);
 static const u32 E7_EDX = BIT(8) /* invariant TSC */;
-
-static const u64 XCR0_AVX512 = 7ull << 5;
 
 bool guest_has_rdtscp(void)
 {
@@ -66,7 +68,7 @@ static struct cpuid_result features(u64 guest_cr4)
     r.ebx = (r.ebx & 0xff00) | BIT(16); /* CLFLUSH line size; one logical processor; APIC id 0 */
     r.ecx &= F1_ECX;
     if (!guest_xcr0_allowed())
-        r.ecx &= ~(BIT(26) | BIT(28) | BIT(29) | BIT(12));
+        r.ecx &= ~F1_ECX_OF_XSAVE;
     r.ecx |= F1_ECX_HYPERVISOR | (guest_cr4 & CR4_OSXSAVE ? F1_ECX_OSXSAVE : 0);
     r.edx &= F1_EDX;
     return r;
@@ -126,7 +128,8 @@ static struct cpuid_result extended_leaf(u32 leaf)
     case 7:
         return (struct cpuid_result){ .edx = r.edx & E7_EDX };
     case 8:
-        return (struct cpuid_result){ .eax = r.eax & 0xffff };
+        return (struct cpuid_result){ .eax = (r.eax & 0xff) | GUEST_LINEAR_BITS
+                                                                  << 8 }; /* physical and linear address bits */
     case 2:
     case 3:
     case 4: /* brand string */
@@ -178,18 +181,16 @@ u64 guest_cr4_allowed(void)
 
     if (cpuid(0).eax >= LEAF_EXTENDED_FEATURES)
         f7 = extended_features(0);
-    allowed |= f1.edx & BIT(24) ? CR4_OSFXSR | CR4_OSXMMEXCPT : 0;
-    allowed |= f1.ecx & BIT(26) ? CR4_OSXSAVE : 0;
-    allowed |= f7.ebx & BIT(0) ? CR4_FSGSBASE : 0;
-    allowed |= f7.ebx & BIT(7) ? CR4_SMEP : 0;
-    allowed |= f7.ebx & BIT(20) ? CR4_SMAP : 0;
-    allowed |= f7.ecx & BIT(2) ? CR4_UMIP : 0;
+    allowed |= f1.edx & F1_EDX_FXSR ? CR4_OSFXSR | CR4_OSXMMEXCPT : 0;
+    allowed |= f1.ecx & F1_ECX_XSAVE ? CR4_OSXSAVE : 0;
+    allowed |= f7.ebx & F7_EBX_FSGSBASE ? CR4_FSGSBASE : 0;
+    allowed |= f7.ebx & F7_EBX_SMEP ? CR4_SMEP : 0;
+    allowed |= f7.ebx & F7_EBX_SMAP ? CR4_SMAP : 0;
+    allowed |= f7.ecx & F7_ECX_UMIP ? CR4_UMIP : 0;
     return allowed;
 }
 
 u64 guest_efer_allowed(void)
 {
-    u32 edx = cpuid(LEAF_EXTENDED + 1).edx;
-
-    return EFER_SCE | EFER_LME | (edx & BIT(20) ? EFER_NXE : 0);
+    return EFER_SCE | EFER_LME | (cpuid(LEAF_EXTENDED + 1).edx & E1_EDX_NX ? EFER_NXE : 0);
 }

@@ -9,6 +9,8 @@
 #include "arch/x86/cpu.h"
 #include "mm/types.h"
 
+enum { GUEST_LINEAR_BITS = 48 }; /* width of linear addresses: 5-level paging does not exist */
+
 /* CPUID as a guest with this CR4 sees it. XCR0 of the guest is loaded. */
 struct cpuid_result guest_cpuid(u32 leaf, u32 subleaf, u64 guest_cr4);
 

@@ -13,7 +13,6 @@ static const u32 RIGHTS_CODE16 = 0x009b, RIGHTS_DATA16 = 0x0093;
 static const u32 RIGHTS_CODE32 = 0xc09b, RIGHTS_DATA32 = 0xc093;
 static const u32 RIGHTS_CODE64 = 0xa09b;
 static const u32 RIGHTS_BUSY_TSS = 0x008b;
-static const u64 DR7_INIT = 0x400;
 
 /* CR0 bits in which guest and processor always agree. PE and PG join them with unrestricted guest. */
 static u64 cr0_owned_by_guest(void)
@@ -93,7 +92,7 @@ void guest_state_reset(void)
     vmcs_write(VMCS_GUEST_RIP, 0xfff0);
     vmcs_write(VMCS_GUEST_RSP, 0);
     vmcs_write(VMCS_GUEST_RFLAGS, RFLAGS_RESERVED);
-    vmcs_write(VMCS_GUEST_DR7, DR7_INIT);
+    vmcs_write(VMCS_GUEST_DR7, DR7_RESET);
     vmcs_write(VMCS_GUEST_DEBUGCTL, 0);
     vmcs_write(VMCS_GUEST_PAT, PAT_RESET);
     vmcs_write(VMCS_GUEST_SYSENTER_CS, 0);

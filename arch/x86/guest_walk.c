@@ -7,67 +7,63 @@
 
 #include "arch/x86/cpu.h"
 #include "arch/x86/event.h"
+#include "arch/x86/guest_features.h"
 #include "arch/x86/msr.h"
+#include "arch/x86/page_entry.h"
 #include "arch/x86/vmcs.h"
 #include "hv/lib/string.h"
 #include "mm/vm_memory.h"
-
-#define ENTRY_P     (1ull << 0)
-#define ENTRY_RW    (1ull << 1)
-#define ENTRY_US    (1ull << 2)
-#define ENTRY_A     (1ull << 5)
-#define ENTRY_D     (1ull << 6)
-#define ENTRY_PS    (1ull << 7)
-#define ENTRY_FRAME 0x000ffffffffff000ull
-
-/* Page-fault error code. */
-#define FAULT_P  1u
-#define FAULT_WR 2u
-#define FAULT_US 4u
 
 struct walk {
     struct vcpu *vcpu;
     u64 cr0, cr4;
     bool user, write;
-    u32 error;    /* of the #PF to deliver */
-    bool outside; /* a table, or the page, lies outside the guest's memory */
+    u32 error;       /* of the #PF to deliver */
+    int table_error; /* the table at `table` could not be accessed: then there is no #PF */
+    gpa_t table;
 };
 
 struct format {
     unsigned levels, index_bits, entry_size;
 };
 
+/* -EFAULT from here down: what it means is in w->table_error and w->error. */
+static int table_access(struct walk *w, gpa_t at, int error)
+{
+    if (!error)
+        return 0;
+    w->table = at;
+    w->table_error = error;
+    return -EFAULT;
+}
+
 static int entry_read(struct walk *w, gpa_t at, unsigned size, u64 *entry)
 {
     *entry = 0;
-    if (vm_memory_read(w->vcpu->memory, at, entry, size)) {
-        w->outside = true;
-        return -EFAULT;
-    }
-    return 0;
+    return table_access(w, at, vm_memory_read(w->vcpu->memory, at, entry, size));
 }
 
 static int entry_mark(struct walk *w, gpa_t at, unsigned size, u64 entry, u64 bits)
 {
     u64 marked = entry | bits;
 
-    return marked == entry ? 0 : vm_memory_write(w->vcpu->memory, at, &marked, size);
+    return marked == entry ? 0 : table_access(w, at, vm_memory_write(w->vcpu->memory, at, &marked, size));
 }
 
 static bool permitted(const struct walk *w, u64 rights)
 {
     if (w->user)
-        return (rights & ENTRY_US) && (!w->write || (rights & ENTRY_RW));
-    if ((rights & ENTRY_US) && (w->cr4 & CR4_SMAP) && !(vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_AC))
+        return (rights & PTE_USER) && (!w->write || (rights & PTE_WRITABLE));
+    if ((rights & PTE_USER) && (w->cr4 & CR4_SMAP) && !(vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_AC))
         return false;
-    return !w->write || (rights & ENTRY_RW) || !(w->cr0 & CR0_WP);
+    return !w->write || (rights & PTE_WRITABLE) || !(w->cr0 & CR0_WP);
 }
 
 /* From the entry of a table at `level` (1 = last) to the page's address. PSE-36 gives 4M pages bits 39:32 in bits 20:13. */
 static u64 page_address(const struct format *f, unsigned level, u64 entry, u64 linear)
 {
     u64 span = 1ull << (12 + (level - 1) * f->index_bits);
-    u64 frame = entry & ENTRY_FRAME & ~(span - 1);
+    u64 frame = entry & PTE_ADDRESS & ~(span - 1);
 
     if (f->entry_size == 4 && level == 2)
         frame = (entry & 0xffc00000ull) | (entry >> 13 & 0xff) << 32;
@@ -82,23 +78,21 @@ static int walk_tables(struct walk *w, const struct format *f, u64 table, u64 li
         gpa_t at = { table + index * f->entry_size };
         u64 entry;
 
-        if (entry_read(w, at, f->entry_size, &entry))
-            return -EFAULT;
-        if (!(entry & ENTRY_P))
+        if (entry_read(w, at, f->entry_size, &entry) || !(entry & PTE_PRESENT))
             return -EFAULT;
         rights &= entry;
-        bool large = level == 1 || (level <= 3 && (entry & ENTRY_PS) && (f->entry_size == 8 || (w->cr4 & CR4_PSE)));
+        bool large = level == 1 || (level <= 3 && (entry & PTE_LARGE) && (f->entry_size == 8 || (w->cr4 & CR4_PSE)));
         if (large) {
             if (!permitted(w, rights)) {
-                w->error |= FAULT_P;
+                w->error |= PF_PRESENT;
                 return -EFAULT;
             }
             *gpa = (gpa_t){ page_address(f, level, entry, linear) };
-            return entry_mark(w, at, f->entry_size, entry, ENTRY_A | (w->write ? ENTRY_D : 0));
+            return entry_mark(w, at, f->entry_size, entry, PTE_ACCESSED | (w->write ? PTE_DIRTY : 0));
         }
-        if (entry_mark(w, at, f->entry_size, entry, ENTRY_A))
+        if (entry_mark(w, at, f->entry_size, entry, PTE_ACCESSED))
             return -EFAULT;
-        table = entry & ENTRY_FRAME;
+        table = entry & PTE_ADDRESS;
     }
 }
 
@@ -112,18 +106,13 @@ static int translate(struct walk *w, u64 linear, gpa_t *gpa)
         return 0;
     }
     if (!(w->cr4 & CR4_PAE))
-        return walk_tables(w, &legacy, cr3 & 0xfffff000ull, linear, ENTRY_RW | ENTRY_US, gpa);
+        return walk_tables(w, &legacy, cr3 & 0xfffff000ull, linear, PTE_WRITABLE | PTE_USER, gpa);
     if (vmcs_read(VMCS_GUEST_EFER) & EFER_LMA)
-        return walk_tables(w, &long_mode, cr3 & ENTRY_FRAME, linear, ENTRY_RW | ENTRY_US, gpa);
+        return walk_tables(w, &long_mode, cr3 & PTE_ADDRESS, linear, PTE_WRITABLE | PTE_USER, gpa);
     u64 pdpte = vmcs_read((enum vmcs_field)(VMCS_GUEST_PDPTE0 + 2 * (linear >> 30 & 3)));
-    if (!(pdpte & ENTRY_P))
+    if (!(pdpte & PTE_PRESENT))
         return -EFAULT;
-    return walk_tables(w, &pae, pdpte & ENTRY_FRAME, linear, ENTRY_RW | ENTRY_US, gpa);
-}
-
-static bool canonical(u64 linear)
-{
-    return (u64)((s64)(linear << 16) >> 16) == linear;
+    return walk_tables(w, &pae, pdpte & PTE_ADDRESS, linear, PTE_WRITABLE | PTE_USER, gpa);
 }
 
 enum access { READ, WRITE, PROBE_WRITE };
@@ -156,8 +145,8 @@ static int access(struct vcpu *vcpu, u64 linear, void *data, unsigned size, enum
     gpa_t gpa[2];
 
     w.user = RIGHTS_DPL(vmcs_read(VMCS_GUEST_SS_ACCESS_RIGHTS)) == 3;
-    w.error = (write ? FAULT_WR : 0) | (w.user ? FAULT_US : 0);
-    if (long_mode && (!canonical(linear) || !canonical(linear + size - 1))) {
+    w.error = (write ? PF_WRITE : 0) | (w.user ? PF_USER : 0);
+    if (long_mode && !(is_canonical(linear, GUEST_LINEAR_BITS) && is_canonical(linear + size - 1, GUEST_LINEAR_BITS))) {
         event_exception_error(vcpu, VECTOR_GP, 0);
         return -EFAULT;
     }
@@ -167,19 +156,17 @@ static int access(struct vcpu *vcpu, u64 linear, void *data, unsigned size, enum
         if (!long_mode)
             at &= 0xffffffff;
         if (translate(&w, at, &gpa[i])) {
-            if (w.outside) {
-                vcpu_end(vcpu, GUEST_END_OUTSIDE_MEMORY, 0,
-                         "a page table lies outside its memory (linear address %#llx)", (unsigned long long)at);
-            } else {
+            if (w.table_error)
+                vcpu_end_no_access(vcpu, w.table_error, "page table", w.table);
+            else
                 event_page_fault(vcpu, at, w.error);
-            }
             return -EFAULT;
         }
     }
     for (unsigned i = 0; i < 2 && parts[i]; i++) {
-        if (transfer(vcpu, gpa[i], (u8 *)data + (i ? parts[0] : 0), parts[i], access)) {
-            vcpu_end(vcpu, GUEST_END_OUTSIDE_MEMORY, 0, "string I/O with memory at %#llx, where it has none",
-                     (unsigned long long)gpa[i].v);
+        int error = transfer(vcpu, gpa[i], (u8 *)data + (i ? parts[0] : 0), parts[i], access);
+        if (error) {
+            vcpu_end_no_access(vcpu, error, "string I/O", gpa[i]);
             return -EFAULT;
         }
     }

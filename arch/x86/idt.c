@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* See idt.h. */
 #include "arch/x86/idt.h"
 
 #include "arch/x86/cpu.h"
@@ -6,7 +7,7 @@
 #include "arch/x86/gdt.h"
 #include "hv/lib/log.h"
 
-/* SDM volume 3, 6.14.1 "64-Bit Mode IDT". */
+/* SDM vol. 3, 6.14.1 "64-Bit Mode IDT". */
 struct gate {
     u16 offset_low;
     u16 selector;
@@ -17,7 +18,7 @@ struct gate {
     u32 reserved;
 };
 
-static_assert(sizeof(struct gate) == 16, "SDM volume 3, figure 6-8");
+static_assert(sizeof(struct gate) == 16, "SDM vol. 3, figure 6-8");
 
 enum { GATE_INTERRUPT = 0x8e, STUB_SIZE = 16 };
 
@@ -26,8 +27,6 @@ extern char exception_stubs[]; /* exceptions.nasm: one for each vector, STUB_SIZ
 void idt_dispatch(struct exception_frame *frame);
 
 static _Alignas(16) struct gate idt[IDT_VECTORS];
-static void (*handlers[IDT_VECTORS])(struct exception_frame *frame);
-static u64 nmi_count;
 
 static enum exception_stack vector_stack(unsigned vector)
 {
@@ -69,27 +68,10 @@ void idt_load(void)
     lidt(&idtr);
 }
 
-void idt_set_handler(unsigned vector, void (*handler)(struct exception_frame *frame))
-{
-    assert(vector == VECTOR_NMI || (vector >= VECTOR_FIRST_INTERRUPT && vector < IDT_VECTORS));
-    __atomic_store_n(&handlers[vector], handler, __ATOMIC_RELEASE);
-}
-
-u64 idt_nmi_count(void)
-{
-    return __atomic_load_n(&nmi_count, __ATOMIC_RELAXED);
-}
-
 /* exceptions.nasm calls it for every vector. */
 void idt_dispatch(struct exception_frame *frame)
 {
-    void (*handler)(struct exception_frame *) = __atomic_load_n(&handlers[frame->vector], __ATOMIC_ACQUIRE);
-
-    if (frame->vector == VECTOR_NMI)
-        __atomic_fetch_add(&nmi_count, 1, __ATOMIC_RELAXED);
-    if (handler)
-        handler(frame);
-    else if (frame->vector >= VECTOR_FIRST_INTERRUPT)
+    if (frame->vector >= VECTOR_FIRST_INTERRUPT)
         log_line("interrupt %u came, and nothing here expects it", (unsigned)frame->vector);
     else if (frame->vector != VECTOR_NMI)
         exception_handle(frame);

@@ -20,16 +20,7 @@ static_assert(sizeof(struct exception_frame) == 22 * 8, "exceptions.nasm pushes 
 /* For IDTR in the host state of a VMCS. */
 u64 idt_base(void);
 
+/* For this processor. Exceptions go to arch/x86/exceptions.h; NMIs are ignored, and interrupts logged: none is expected. */
 void idt_load(void);
-
-/*
- * Interrupts (vectors from VECTOR_FIRST_INTERRUPT) and NMIs go to `handler`, which runs with interrupts off, acknowledges
- * the interrupt, and returns. An NMI's runs on a small stack of its own and may not do anything that can fault. Without a
- * handler an NMI is counted only, and an interrupt is logged.
- */
-void idt_set_handler(unsigned vector, void (*handler)(struct exception_frame *frame));
-
-/* NMIs that came so far, on all processors. */
-u64 idt_nmi_count(void);
 
 #endif

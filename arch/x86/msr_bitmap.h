@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Which MSRs a guest owns. The others exit: arch/x86/exit_msr.c. */
 #ifndef ARCH_X86_MSR_BITMAP_H
 #define ARCH_X86_MSR_BITMAP_H
 

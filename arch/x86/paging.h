@@ -2,7 +2,7 @@
 /*
  * The hypervisor's own address space (its areas: boot/handoff.h). The boot application made its tables; here they lose what
  * the start needed, and get stacks and device registers in the VMAP area. Nothing in that area is ever unmapped, so no
- * other processor's TLB has to know. Writers come one at a time.
+ * TLB has to know. Writers come one at a time.
  */
 #ifndef ARCH_X86_PAGING_H
 #define ARCH_X86_PAGING_H
@@ -15,7 +15,7 @@
  * the stacks in the image. Sets this processor's PAT, from which VM exits restore it (HOST_PAT). To be called on the boot
  * processor, before the functions below. Allocates nothing.
  */
-void paging_init(const struct boot_info *info);
+void paging_init(void);
 
 /* The direct map's address of `hpa`. Only of RAM, and not of the image's frames. */
 static inline void *phys_to_virt(hpa_t hpa)
@@ -23,10 +23,7 @@ static inline void *phys_to_virt(hpa_t hpa)
     return (void *)(DIRECT_MAP_BASE + hpa.v);
 }
 
-/* For an address in the direct map or in the image; of one in the VMAP area after a walk through the tables. */
-hpa_t virt_to_phys(const void *address);
-
-/* For CR3 of other processors and for the host state of a VMCS. */
+/* For the host state of a VMCS. */
 hpa_t paging_root(void);
 
 /*

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* See panic.h. The report trusts nothing that it can do without: no allocation, no lock, a second fault cuts it short. */
 #include "arch/x86/panic.h"
 
 #include "arch/x86/backtrace.h"
@@ -25,11 +26,6 @@ static u32 reporting_cpu;                              /* APIC ID + 1; 0: nobody
 static unsigned depth;
 static bool result_shown;
 static char first_cause[CAUSE_SIZE];
-
-bool panic_in_progress(void)
-{
-    return __atomic_load_n(&reporting_cpu, __ATOMIC_RELAXED) != 0;
-}
 
 void panic_add_report(void (*report)(void))
 {

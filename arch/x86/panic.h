@@ -20,7 +20,4 @@ void panic_add_report(void (*report)(void));
 /* What follows the report's last line instead of powering the machine off, which a person at its screen may not want. */
 void panic_set_end(void (*end)(void));
 
-/* A report has begun, on whatever processor: whoever writes to the console from now on does not wait for locks. */
-bool panic_in_progress(void);
-
 #endif

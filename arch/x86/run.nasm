@@ -6,7 +6,8 @@ bits 64
 section .text
 
 %define VMCS_HOST_RSP 0x6c14
-%define LAUNCHED      128         ; struct vcpu in vcpu.h: static_assert in vcpu.c
+%define GPR_RDI       56          ; struct vcpu in vcpu.h: static_assert in vcpu.c
+%define LAUNCHED      128
 
 %macro EACH_GPR 1                 ; all but RSP (in the VMCS) and RDI (it holds the vcpu)
     %1 rax, 0
@@ -52,7 +53,7 @@ vmx_enter:
     vmwrite rax, rsp
     cmp qword [rdi + LAUNCHED], 0
     EACH_GPR LOAD                 ; MOV leaves the flags alone
-    mov rdi, [rdi + 56]
+    mov rdi, [rdi + GPR_RDI]
     jne .resume
     vmlaunch
     jmp .failed
@@ -70,7 +71,7 @@ vmx_exit:
     mov rdi, [rsp + 8]            ; the vcpu
     EACH_GPR STORE
     pop rax
-    mov [rdi + 56], rax
+    mov [rdi + GPR_RDI], rax
     mov qword [rdi + LAUNCHED], 1
     add rsp, 8
     EACH_GPR CLEAR                ; RAX = 0 is the result

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* See serial.h. */
 #include "arch/x86/serial.h"
 
 #include "arch/x86/io.h"
@@ -6,7 +7,7 @@
 /* 16550 registers, from the port's base. */
 enum { COM1 = 0x3f8, DATA = 0, IER = 1, FCR = 2, LCR = 3, MCR = 4, LSR = 5, SCRATCH = 7 };
 enum { LCR_8N1 = 0x03, LCR_DIVISOR = 0x80, FCR_ENABLE = 0x01, MCR_DTR_RTS = 0x03, DIVISOR_115200 = 1 };
-enum { LSR_DATA = 0x01, LSR_TRANSMIT_READY = 0x20, LSR_TRANSMIT_IDLE = 0x40 };
+enum { LSR_TRANSMIT_READY = 0x20, LSR_TRANSMIT_IDLE = 0x40 };
 
 /* Reads of the status: one takes about a microsecond on real hardware, a character goes out in 87. */
 enum { READY_TRIES = 200000 };
@@ -61,12 +62,4 @@ void serial_write(const char *text, size_t length)
 void serial_drain(void)
 {
     wait_for(LSR_TRANSMIT_IDLE);
-}
-
-bool serial_read(u8 *byte)
-{
-    if (!present || !(io_read8(COM1 + LSR) & LSR_DATA))
-        return false;
-    *byte = io_read8(COM1 + DATA);
-    return true;
 }

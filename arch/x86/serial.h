@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* COM1, 115200 8N1, polled. On a machine without it nothing is written, and nothing comes. */
+/* COM1, 115200 8N1, polled, for output. On a machine without it nothing is written. */
 #ifndef ARCH_X86_SERIAL_H
 #define ARCH_X86_SERIAL_H
 
@@ -13,8 +13,5 @@ void serial_write(const char *text, size_t length);
 
 /* Waits until the last byte is on the line: what the port still holds is lost when the machine is switched off. */
 void serial_drain(void);
-
-/* A byte that came; false: none. Does not wait. */
-bool serial_read(u8 *byte);
 
 #endif

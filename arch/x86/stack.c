@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* See stack.h. */
 #include "arch/x86/stack.h"
 
 #include "hv/lib/format.h"

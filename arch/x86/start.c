@@ -34,8 +34,8 @@ static void unlimit_cpuid(void)
 
 void arch_start_early(const struct boot_info *info)
 {
-    cpu_tables_init_boot();
-    paging_init(info);
+    cpu_tables_init();
+    paging_init();
     firmware_init(info);
 }
 

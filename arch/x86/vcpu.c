@@ -17,7 +17,6 @@
 #include "hv/lib/string.h"
 #include "mm/frame.h"
 #include "mm/port.h"
-#include "mm/vm_memory.h"
 
 int vmx_enter(struct vcpu *vcpu); /* run.nasm */
 
@@ -104,9 +103,15 @@ void vcpu_end(struct vcpu *vcpu, enum guest_end end, u32 status, const char *for
     vcpu->ops->ended(vcpu);
 }
 
-u64 vcpu_guest_tsc(const struct vcpu *vcpu)
+void vcpu_end_no_access(struct vcpu *vcpu, int error, const char *what, gpa_t gpa)
 {
-    return rdtsc() + vcpu->tsc_offset;
+    unsigned long long at = gpa.v;
+
+    if (error == -ENOMEM)
+        vcpu_end(vcpu, GUEST_END_NO_MEMORY, 0, "the machine has no frame left for its %s at %#llx", what, at);
+    else
+        vcpu_end(vcpu, GUEST_END_OUTSIDE_MEMORY, 0, "%s at %#llx, where it has no memory; RIP %#llx", what, at,
+                 (unsigned long long)vcpu->exit_rip);
 }
 
 /* The guest's time starts with its first instruction. */
@@ -122,10 +127,6 @@ static bool handle_requests(struct vcpu *vcpu)
 {
     if (vcpu->requests & REQUEST_STOP)
         return false;
-    if (vcpu->requests & REQUEST_FLUSH_EPT) {
-        vcpu->requests &= ~REQUEST_FLUSH_EPT;
-        vmx_invept(vmx_eptp(vm_memory_root(vcpu->memory)));
-    }
     if (vcpu->requests & REQUEST_EVENT)
         event_inject(vcpu);
     return true;
@@ -137,7 +138,7 @@ static void handle_exit(struct vcpu *vcpu)
 
     vcpu->exits++;
     if (reason & EXIT_REASON_ENTRY_FAILURE) {
-        entry_failure_report(vcpu, reason & 0xffff);
+        entry_failure_report(vcpu, reason & EXIT_REASON_BASIC);
         return;
     }
     vcpu->exit_rip = vmcs_read(VMCS_GUEST_RIP);

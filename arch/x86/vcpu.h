@@ -18,12 +18,12 @@ struct vcpu;
 /* General registers in the order of their numbers in instructions; rsp lives in the VMCS. run.nasm knows the layout. */
 enum gpr { RAX, RCX, RDX, RBX, RSP_IN_VMCS, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, GPR_COUNT };
 
-/* What a guest's exits mean to the machine around it: the hypervisor's half (hv/vm.c), given at creation. */
+/* What a guest's exits mean to the machine around it: the hypervisor's half (hv/vm_exits.c), given at creation. */
 struct vcpu_ops {
     /* `size` is 1, 2 or 4; absent ports read as all ones. */
     u32 (*port_read)(struct vcpu *vcpu, u16 port, unsigned size);
     void (*port_write)(struct vcpu *vcpu, u16 port, unsigned size, u32 value);
-    /* HLT; the vCPU is after the instruction. */
+    /* HLT, at vcpu->exit_rip. */
     void (*halt)(struct vcpu *vcpu, bool interrupts_enabled);
     /* Called once, by vcpu_end(). */
     void (*ended)(struct vcpu *vcpu);
@@ -31,9 +31,8 @@ struct vcpu_ops {
 
 /* Reasons not to enter the guest, tested in one place (vcpu_run). */
 enum {
-    REQUEST_STOP = 1u << 0,      /* the guest has ended */
-    REQUEST_EVENT = 1u << 1,     /* vcpu->event waits to be injected */
-    REQUEST_FLUSH_EPT = 1u << 2, /* INVEPT before the next entry */
+    REQUEST_STOP = 1u << 0,  /* the guest has ended */
+    REQUEST_EVENT = 1u << 1, /* vcpu->event_info waits to be injected */
 };
 
 enum { VCPU_END_TEXT = 200 };
@@ -47,11 +46,11 @@ struct vcpu {
     struct vm_memory *memory;
     const struct vcpu_ops *ops;
     pfn_t vmcs, msr_bitmap, xsave;
-    unsigned xsave_order;
     u16 vpid; /* 0: none */
 
+    /* before the next entry: */
     u32 requests;
-    u64 event_info; /* REQUEST_EVENT: interruption information with VALID, error code, instruction length */
+    u32 event_info; /* REQUEST_EVENT: interruption information with VALID, error code, instruction length */
     u32 event_error, event_length;
 
     /* guest state outside the VMCS, loaded while the vCPU is current on a processor: */
@@ -61,7 +60,7 @@ struct vcpu {
     u64 cr8;
 
     u64 tsc_offset; /* guest's TSC = host's + tsc_offset */
-    u64 exit_rip;   /* RIP at the last exit, for reports */
+    u64 exit_rip;   /* RIP at the last exit */
 
     /* how it ended: */
     enum guest_end end;
@@ -95,7 +94,10 @@ void vcpu_run(struct vcpu *vcpu, u64 deadline);
 __attribute__((format(printf, 4, 5))) void vcpu_end(struct vcpu *vcpu, enum guest_end end, u32 status,
                                                     const char *format, ...);
 
-/* The guest's time: its TSC. */
-u64 vcpu_guest_tsc(const struct vcpu *vcpu);
+/*
+ * Ends the guest because slat could not access `what`, its memory at `gpa`, on its behalf: `error` is from vm_memory_read()
+ * or vm_memory_write().
+ */
+void vcpu_end_no_access(struct vcpu *vcpu, int error, const char *what, gpa_t gpa);
 
 #endif

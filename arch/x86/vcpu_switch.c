@@ -15,12 +15,10 @@
 
 static const u32 CPUID_ECX_XSAVE = 1u << 26;
 static const u32 CPUID_EDX_IBPB = 1u << 26; /* leaf 7 */
-static const u64 XCR0_AVX512 = 7ull << 5;
-static const u64 DR6_INIT = 0xffff0ff0ull;
 
-enum { FXSAVE_SIZE = 512, XSAVE_HEADER_END = 576, MXCSR_OFFSET = 24, FCW_OFFSET = 0 };
+enum { FXSAVE_SIZE = 512, FCW_OFFSET = 0, FCW_INIT = 0x37f, MXCSR_OFFSET = 24, MXCSR_INIT = 0x1f80 };
 
-static struct vcpu *current;
+static struct vcpu *current; /* NULL: none */
 static u64 xcr0_allowed;
 static u32 xsave_size = FXSAVE_SIZE;
 static bool has_ibpb;
@@ -62,10 +60,10 @@ void vcpu_switch_reset(struct vcpu *vcpu)
 
     memset(area, 0, xsave_size);
     /* After INIT (SDM vol. 3, table 10-1): FCW 0x40 at power-up, 0x37f after FNINIT, which every user executes first. */
-    *(u16 *)(area + FCW_OFFSET) = 0x37f;
-    *(u32 *)(area + MXCSR_OFFSET) = 0x1f80;
+    *(u16 *)(area + FCW_OFFSET) = FCW_INIT;
+    *(u32 *)(area + MXCSR_OFFSET) = MXCSR_INIT;
     vcpu->xcr0 = XCR0_X87;
-    vcpu->dr6 = DR6_INIT;
+    vcpu->dr6 = DR6_RESET;
 }
 
 static void extended_state_save(struct vcpu *vcpu)

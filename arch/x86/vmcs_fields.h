@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The VMCS fields that slat uses: name and encoding. SDM volume 3, appendix B "Field Encoding in VMCS".
+ * The VMCS fields that slat uses: name and encoding. SDM vol. 3, appendix B "Field Encoding in VMCS".
  * One list, so that numbers (enum vmcs_field) and names (vmcs_field_name()) cannot differ. X(name, encoding)
  */
 #ifndef ARCH_X86_VMCS_FIELDS_H
@@ -8,8 +8,6 @@
 
 #define VMCS_CONTROL_FIELDS(X)               \
     X(VPID, 0x0000)                          \
-    X(IO_BITMAP_A, 0x2000)                   \
-    X(IO_BITMAP_B, 0x2002)                   \
     X(MSR_BITMAPS, 0x2004)                   \
     X(TSC_OFFSET, 0x2010)                    \
     X(EPT_POINTER, 0x201a)                   \
@@ -145,23 +143,13 @@ enum vmcs_field { VMCS_FIELDS(VMCS_ENUM) };
 const char *vmcs_field_name(enum vmcs_field field);
 
 /* The fields of a segment register lie side by side in each group: es, cs, ss, ds, fs, gs, ldtr, tr. */
-enum segment {
-    SEGMENT_ES,
-    SEGMENT_CS,
-    SEGMENT_SS,
-    SEGMENT_DS,
-    SEGMENT_FS,
-    SEGMENT_GS,
-    SEGMENT_LDTR,
-    SEGMENT_TR,
-    SEGMENT_COUNT
-};
+enum segment { SEGMENT_ES, SEGMENT_CS, SEGMENT_SS, SEGMENT_DS, SEGMENT_FS, SEGMENT_GS, SEGMENT_LDTR, SEGMENT_TR };
 #define VMCS_SEGMENT_SELECTOR(s) ((enum vmcs_field)(VMCS_GUEST_ES + 2 * (s)))
 #define VMCS_SEGMENT_LIMIT(s)    ((enum vmcs_field)(VMCS_GUEST_ES_LIMIT + 2 * (s)))
 #define VMCS_SEGMENT_RIGHTS(s)   ((enum vmcs_field)(VMCS_GUEST_ES_ACCESS_RIGHTS + 2 * (s)))
 #define VMCS_SEGMENT_BASE(s)     ((enum vmcs_field)(VMCS_GUEST_ES_BASE + 2 * (s)))
 
-/* Access rights of a segment (SDM volume 3, 25.4.1). */
+/* Access rights of a segment (SDM vol. 3, 25.4.1). */
 #define RIGHTS_TYPE     0xfu
 #define RIGHTS_CODE     (1u << 3) /* of the type: the others mean */
 #define RIGHTS_DOWN     (1u << 2) /* for data expand-down, for code conforming */
@@ -174,10 +162,11 @@ enum segment {
 #define RIGHTS_G        (1u << 15)
 #define RIGHTS_UNUSABLE (1u << 16)
 
-/* Interruptibility state. */
-#define BLOCKING_BY_STI    (1u << 0)
-#define BLOCKING_BY_MOV_SS (1u << 1)
-#define BLOCKING_BY_NMI    (1u << 3)
+/* Interruptibility state, and pending debug exceptions. */
+#define BLOCKING_BY_STI        (1ull << 0)
+#define BLOCKING_BY_MOV_SS     (1ull << 1)
+#define BLOCKING_BY_STI_MOV_SS (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS) /* what ends with the next instruction */
+#define PENDING_SINGLE_STEP    (1ull << 14)
 
 /* Interruption information: entry, exit, IDT-vectoring. */
 #define INTERRUPTION_VECTOR     0xffu

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Numbers of VMX in words. */
 #ifndef ARCH_X86_VMCS_NAMES_H
 #define ARCH_X86_VMCS_NAMES_H
 

@@ -15,14 +15,6 @@
 
 extern const char vmx_exit[]; /* run.nasm */
 
-/* From this processor's GDT. SDM vol. 3, figure 8-4: the descriptor of a 64-bit TSS. */
-static u64 tss_base(void)
-{
-    const u64 *descriptor = (const u64 *)(sgdt().base + SELECTOR_TSS);
-
-    return (descriptor[0] >> 16 & 0xffffff) | (descriptor[0] >> 56) << 24 | descriptor[1] << 32;
-}
-
 static u32 secondary_controls(const struct vcpu *vcpu)
 {
     u32 controls = vmx_caps.cpu2;
@@ -75,7 +67,7 @@ void vmcs_set_host_state(void)
     vmcs_write(VMCS_HOST_FS_BASE, rdmsr(MSR_FS_BASE));
     vmcs_write(VMCS_HOST_GS_BASE, rdmsr(MSR_GS_BASE));
     vmcs_write(VMCS_HOST_TR_BASE, tss_base());
-    vmcs_write(VMCS_HOST_GDTR_BASE, sgdt().base);
+    vmcs_write(VMCS_HOST_GDTR_BASE, gdt_base());
     vmcs_write(VMCS_HOST_IDTR_BASE, idt_base());
     vmcs_write(VMCS_HOST_EFER, rdmsr(MSR_EFER));
     vmcs_write(VMCS_HOST_PAT, rdmsr(MSR_PAT));

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The parts of a VMCS that do not belong to the guest. */
 #ifndef ARCH_X86_VMCS_SETUP_H
 #define ARCH_X86_VMCS_SETUP_H
 

@@ -22,40 +22,52 @@ static bool fixed_bits_ok(u64 value, u64 fixed0, u64 fixed1)
     return (value & fixed0) == fixed0 && (value & ~fixed1) == 0;
 }
 
+/* Gives CR0 and CR4 the bits that VMXON wants. False: they do not take them. */
+static bool set_control_registers(void)
+{
+    cr0_write((cr0_read() | vmx_caps.cr0_fixed0) & vmx_caps.cr0_fixed1);
+    cr4_write(((cr4_read() | CR4_MCE | vmx_caps.cr4_fixed0) & vmx_caps.cr4_fixed1) | CR4_VMXE);
+    return fixed_bits_ok(cr0_read(), vmx_caps.cr0_fixed0, vmx_caps.cr0_fixed1) &&
+           fixed_bits_ok(cr4_read(), vmx_caps.cr4_fixed0, vmx_caps.cr4_fixed1);
+}
+
+static bool vmxon(void)
+{
+    u32 *region = port_frame_address(vmxon_region);
+    hpa_t address = pfn_to_hpa(vmxon_region);
+    bool failed;
+
+    memset(region, 0, PAGE_SIZE);
+    region[0] = vmx_caps.revision;
+    __asm__ volatile("vmxon %1" : "=@ccbe"(failed) : "m"(address.v) : "memory");
+    return !failed;
+}
+
 int vmx_start(char reason[VMX_REASON_SIZE])
 {
     struct vmx_msrs msrs;
     bool enable_vmx = false;
-    bool failed;
 
     vmx_caps_read(&msrs);
     int error = vmx_caps_check(&msrs, &vmx_caps, &enable_vmx, reason);
     if (error)
         return error;
+    if (enable_vmx) {
+        /* Firmware left the register open. VMXON needs both bits; the lock keeps everybody else from changing it. */
+        wrmsr(MSR_FEATURE_CONTROL, msrs.feature_control | FEATURE_CONTROL_LOCKED | FEATURE_CONTROL_VMX);
+    }
+    if (!set_control_registers()) {
+        format_text(reason, VMX_REASON_SIZE, "CR0 %#llx or CR4 %#llx do not suit VMX operation",
+                    (unsigned long long)cr0_read(), (unsigned long long)cr4_read());
+        return -ENODEV;
+    }
     error = frame_alloc(0, FRAME_CONTROL, &vmxon_region);
     if (error) {
         format_text(reason, VMX_REASON_SIZE, "no memory for the VMXON region");
         return error;
     }
-    if (enable_vmx) {
-        /* Firmware left the register open. VMXON needs both bits; the lock keeps everybody else from changing it. */
-        wrmsr(MSR_FEATURE_CONTROL, msrs.feature_control | FEATURE_CONTROL_LOCKED | FEATURE_CONTROL_VMX);
-    }
-    cr0_write((cr0_read() | vmx_caps.cr0_fixed0) & vmx_caps.cr0_fixed1);
-    cr4_write(((cr4_read() | CR4_MCE | vmx_caps.cr4_fixed0) & vmx_caps.cr4_fixed1) | CR4_VMXE);
-    if (!fixed_bits_ok(cr0_read(), vmx_caps.cr0_fixed0, vmx_caps.cr0_fixed1) ||
-        !fixed_bits_ok(cr4_read(), vmx_caps.cr4_fixed0, vmx_caps.cr4_fixed1)) {
-        format_text(reason, VMX_REASON_SIZE, "CR0 %#llx or CR4 %#llx do not suit VMX operation",
-                    (unsigned long long)cr0_read(), (unsigned long long)cr4_read());
-        return -ENODEV;
-    }
-
-    u32 *region = port_frame_address(vmxon_region);
-    hpa_t address = pfn_to_hpa(vmxon_region);
-    memset(region, 0, PAGE_SIZE);
-    region[0] = vmx_caps.revision;
-    __asm__ volatile("vmxon %1" : "=@ccbe"(failed) : "m"(address.v) : "memory");
-    if (failed) {
+    if (!vmxon()) {
+        frame_free(vmxon_region, 0, FRAME_CONTROL);
         format_text(reason, VMX_REASON_SIZE, "VMXON failed (another hypervisor left the processor in VMX operation?)");
         return -ENODEV;
     }

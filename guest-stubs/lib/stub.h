@@ -47,6 +47,26 @@ extern u32 exception_error_code; /* of the last one that was caught */
 void exceptions_init(void);
 
 /* ---- processor ---- */
+#define CR0_PE      (1u << 0)
+#define CR0_MP      (1u << 1)
+#define CR0_EM      (1u << 2)
+#define CR0_TS      (1u << 3)
+#define CR0_NE      (1u << 5)
+#define CR0_WP      (1u << 16)
+#define CR0_AM      (1u << 18)
+#define CR0_NW      (1u << 29)
+#define CR0_CD      (1u << 30)
+#define CR0_PG      (1u << 31)
+#define CR4_PSE     (1u << 4)
+#define CR4_PAE     (1u << 5)
+#define CR4_SSE     (3u << 9) /* OSFXSR, OSXMMEXCPT */
+#define CR4_VMXE    (1u << 13)
+#define CR4_OSXSAVE (1u << 18)
+#define MSR_EFER    0xc0000080u
+#define EFER_SCE    (1u << 0)
+#define EFER_LME    (1u << 8)
+#define EFER_LMA    (1u << 10)
+
 struct cpuid {
     u32 eax, ebx, ecx, edx;
 };

@@ -88,6 +88,17 @@ static inline void trap_reset_gate(unsigned vector)
     trap_set_gate(vector, TRAP_CODE, trap_entries[vector], TRAP_GATE);
 }
 
+/* A GDT of `size` bytes, with flat code and data at 0x08 and 0x10, where the segment registers have them already. */
+static inline void trap_load_gdt(const u64 *gdt, size_t size)
+{
+    struct {
+        u16 limit;
+        u32 base;
+    } __attribute__((packed)) pointer = { (u16)(size - 1), (u32)(uintptr_t)gdt };
+
+    __asm__ volatile("lgdt %0" : : "m"(pointer) : "memory");
+}
+
 /* All 32 exceptions go to trap(). */
 static inline void trap_init(void)
 {

@@ -33,14 +33,13 @@ static unsigned register_at(const struct port_range *range, u32 port)
     return range->first_reg + (port - range->first);
 }
 
-static void count_absent(struct port_bus *bus, u64 *counter, u16 port, unsigned size)
+static void count_absent(struct port_bus *bus, u64 *counter, u16 port)
 {
     (*counter)++;
     if (bus->absent_seen)
         return;
     bus->absent_seen = true;
     bus->absent_first = port;
-    bus->absent_first_size = (u8)size;
 }
 
 u32 port_bus_read(struct port_bus *bus, u16 port, unsigned size, u64 now_ns)
@@ -58,7 +57,7 @@ u32 port_bus_read(struct port_bus *bus, u16 port, unsigned size, u64 now_ns)
         value |= (u32)byte << (8 * i);
     }
     if (absent)
-        count_absent(bus, &bus->absent_reads, port, size);
+        count_absent(bus, &bus->absent_reads, port);
     return value;
 }
 
@@ -80,5 +79,5 @@ void port_bus_write(struct port_bus *bus, u16 port, unsigned size, u32 value, u6
             absent = true;
     }
     if (absent)
-        count_absent(bus, &bus->absent_writes, port, size);
+        count_absent(bus, &bus->absent_writes, port);
 }

@@ -38,8 +38,7 @@ struct port_bus {
     /* counters of accesses of which at least one byte was absent: */
     u64 absent_reads, absent_writes;
     bool absent_seen;
-    u16 absent_first; /* the first such access: its port and size, valid with absent_seen */
-    u8 absent_first_size;
+    u16 absent_first; /* of the first such access; valid with absent_seen */
 };
 
 void port_bus_init(struct port_bus *bus);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Lines for the person who runs the machine. Every line that slat itself prints starts with "slat: "; guests' lines start
- * with the guest's name (hv/console.h). The sink is the serial console, and whatever else the side has that links this.
+ * with the guest's name (hv/vm_exits.c). The sink is the serial console, and whatever else the side has that links this.
  */
 #ifndef HV_LIB_LOG_H
 #define HV_LIB_LOG_H

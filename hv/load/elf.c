@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* See elf.h. */
 #include "hv/load/elf.h"
 
 #include <assert.h>

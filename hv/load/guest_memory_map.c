@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* See guest_memory_map.h. */
 #include "hv/load/guest_memory_map.h"
 
 static uint64_t smaller(uint64_t a, uint64_t b)

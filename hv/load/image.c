@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* See image.h. */
 #include "hv/load/image.h"
 
 #include <assert.h>

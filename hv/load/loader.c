@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* See loader.h. */
 #include "hv/load/loader.h"
 
 #include <assert.h>

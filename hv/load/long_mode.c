@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* See long_mode.h. */
 #include "hv/load/long_mode.h"
 
 #include <assert.h>
 
+#include "arch/x86/page_entry.h"
 #include "hv/load/guest_memory_map.h"
 
 /* Flat segments of 4 GiB, present, accessed (SDM vol. 3, "Segment Descriptors"). */
 #define DESCRIPTOR_CODE32 0x00cf9b000000ffffull
 #define DESCRIPTOR_CODE64 0x00af9b000000ffffull
 #define DESCRIPTOR_DATA   0x00cf93000000ffffull
-
-#define PTE_PRESENT (1ull << 0)
-#define PTE_WRITE   (1ull << 1)
-#define PTE_LARGE   (1ull << 7)
 
 enum {
     TABLE_SIZE = 0x1000,
@@ -61,16 +59,16 @@ int identity_map_place(struct loader *loader, struct guest_start *start)
     if (error)
         return error;
 
-    entries[0] = (base + TABLE_SIZE) | PTE_PRESENT | PTE_WRITE;
+    entries[0] = (base + TABLE_SIZE) | PTE_PRESENT | PTE_WRITABLE;
     loader_write(loader, base, entries, sizeof(entries[0]));
 
     for (uint64_t i = 0; i < DIRECTORIES; i++)
-        entries[i] = (base + (2 + i) * TABLE_SIZE) | PTE_PRESENT | PTE_WRITE;
+        entries[i] = (base + (2 + i) * TABLE_SIZE) | PTE_PRESENT | PTE_WRITABLE;
     loader_write(loader, base + TABLE_SIZE, entries, DIRECTORIES * sizeof(entries[0]));
 
     for (uint64_t page = 0; page < IDENTITY_MAP_END / LARGE_PAGE; page += ENTRIES_AT_ONCE) {
         for (uint64_t i = 0; i < ENTRIES_AT_ONCE; i++)
-            entries[i] = (page + i) * LARGE_PAGE | PTE_PRESENT | PTE_WRITE | PTE_LARGE;
+            entries[i] = (page + i) * LARGE_PAGE | PTE_PRESENT | PTE_WRITABLE | PTE_LARGE;
         loader_write(loader, base + 2 * TABLE_SIZE + page * sizeof(entries[0]), entries, sizeof(entries));
     }
     start->cr3 = base;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* See multiboot_info.h. */
 #include "hv/load/multiboot_info.h"
 
 #include <assert.h>

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Making a virtual machine: memory, devices, processor, image. What fails ends the guest with a reason, and gives back what
+ * it had: others may need it.
+ */
+#include "arch/x86/cpu.h"
+#include "hv/lib/format.h"
+#include "hv/lib/log.h"
+#include "hv/lib/string.h"
+#include "hv/load/guest_memory_map.h"
+#include "hv/vm_internal.h"
+#include "mm/backing.h"
+#include "mm/frame.h"
+
+static int add_slots(struct vm *vm, struct backing *backing)
+{
+    u64 pages = vm->conf.memory >> PAGE_SHIFT, low = GUEST_BELOW_4G >> PAGE_SHIFT;
+    u64 low_pages = pages < low ? pages : low;
+    enum level largest = (enum level)vm->conf.largest_page;
+    int error = vm_memory_add_slot(vm->memory, 0, (gfn_t){ 0 }, low_pages, backing, 0, 0, largest);
+
+    if (!error && pages > low_pages) {
+        gfn_t high = { GUEST_ABOVE_4G >> PAGE_SHIFT };
+        error = vm_memory_add_slot(vm->memory, 1, high, pages - low_pages, backing, low_pages, 0, largest);
+    }
+    return error;
+}
+
+/* 0, -ENOMEM, -EINVAL (the processor cannot address so much). */
+static int create_memory(struct vm *vm)
+{
+    struct backing *backing;
+    u32 flags = vm->conf.on_demand ? BACKING_ON_DEMAND : 0;
+    int error = vm_memory_create(&vm->memory);
+
+    if (error)
+        return error;
+    error = backing_create(vm->conf.memory >> PAGE_SHIFT, flags, &backing);
+    if (error)
+        return error;
+    error = add_slots(vm, backing);
+    backing_put(backing); /* the slots hold it now */
+    return error;
+}
+
+static void create_platform(struct vm *vm)
+{
+    u64 seconds = vm_ticks_to_ns(rdtsc() - vm_environment.tsc_epoch) / 1000000000ull;
+    const struct guest_console_config console = {
+        .context = vm,
+        .emit = vm_emit_line,
+        .match = vm->conf.expect[0] ? vm_match_line : NULL,
+        .output_limit = vm->conf.output_limit,
+    };
+    const struct platform_config platform = {
+        .memory = vm->conf.memory,
+        .unix_time = vm_environment.unix_time + seconds,
+        .processors = 1,
+        .context = vm,
+        .console = vm_console_byte,
+        .exit = vm_debug_exit,
+        .reset = vm_reset,
+    };
+
+    guest_console_init(&vm->console, &console);
+    platform_init(&vm->platform, &platform);
+}
+
+static const char *mode_name(u32 mode)
+{
+    return mode == START_REAL ? "real mode" : mode == START_FLAT32 ? "32-bit mode" : "64-bit mode";
+}
+
+static void load(struct vm *vm, const struct vm_files *files)
+{
+    struct load_request request = {
+        .memory = vm->memory,
+        .memory_size = vm->conf.memory,
+        .conf = &vm->conf,
+        .image = files->image,
+    };
+    struct load_result result = { 0 };
+    char text[VCPU_END_TEXT];
+
+    memcpy(request.modules, files->modules, sizeof(request.modules));
+    int error = image_load(&request, &result);
+    if (error) {
+        format_text(text, sizeof(text), "%s: %s", vm->conf.image, result.error);
+        vm_end(vm, error == -ENOMEM ? GUEST_END_NO_MEMORY : GUEST_END_BAD_IMAGE, 0, text);
+        return;
+    }
+    const char *lacks = vcpu_cannot_start(&result.start);
+    if (lacks) {
+        vm_end(vm, GUEST_END_CANNOT_START, 0, lacks);
+        return;
+    }
+    vcpu_set_start(&vm->vcpu, &result.start);
+    for (u32 i = 0; i < vm->conf.vmcs_count; i++)
+        vcpu_set_field(&vm->vcpu, vm->conf.vmcs[i].field, vm->conf.vmcs[i].value);
+    vm->runs = true;
+    log_line("%s: %llu KiB of memory, %s image of %llu KiB, starts in %s at %#llx", vm->conf.name,
+             (unsigned long long)vm->conf.memory >> 10, result.format,
+             (unsigned long long)(files->image.size + 1023) >> 10, mode_name(result.start.mode),
+             (unsigned long long)result.start.rip);
+}
+
+static void end_without_memory(struct vm *vm, int error)
+{
+    unsigned long long wanted = vm->conf.memory >> 10, left = frame_get_stats().free << PAGE_SHIFT >> 10;
+    char text[VCPU_END_TEXT];
+
+    if (error == -EINVAL) {
+        format_text(text, sizeof(text), "it asks for %llu KiB of memory, more than this processor can address", wanted);
+        vm_end(vm, GUEST_END_CANNOT_START, 0, text);
+    } else {
+        format_text(text, sizeof(text), "it asks for %llu KiB of memory, and the machine has %llu KiB left", wanted,
+                    left);
+        vm_end(vm, GUEST_END_NO_MEMORY, 0, text);
+    }
+}
+
+void vm_create(struct vm *vm, const struct guest_conf *conf, const struct vm_files *files, u16 vpid)
+{
+    int error;
+
+    memset(vm, 0, sizeof(*vm));
+    vm->conf = *conf;
+    create_platform(vm);
+    if (files->problem) {
+        vm_end(vm, GUEST_END_BAD_IMAGE, 0, files->problem);
+        return;
+    }
+    error = create_memory(vm);
+    if (!error) {
+        error = vcpu_create(&vm->vcpu, vm, vm->memory, &vm_vcpu_ops, vpid);
+        vm->has_vcpu = !error;
+    }
+    if (error)
+        end_without_memory(vm, error);
+    else
+        load(vm, files);
+    if (!vm->runs)
+        vm_destroy(vm);
+}
