@@ -2,12 +2,14 @@
 /* Does not return to the firmware: that would start something else, or ask a question, where nobody is there to answer. */
 #include "boot/stop.h"
 
+#include <stdbool.h>
+
 #include "boot/firmware.h"
 #include "boot/processor.h"
 #include "hv/lib/format.h"
 #include "hv/lib/log.h"
 
-enum { SECONDS_TO_READ = 3 };
+enum { SECONDS_TO_READ = 10, POLLS_A_SECOND = 10 };
 
 static enum conf_at_end end = AT_END_POWEROFF;
 static uint64_t ticks_a_second;
@@ -22,16 +24,27 @@ void stop_set_tsc_hz(uint64_t tsc_hz)
     ticks_a_second = tsc_hz;
 }
 
-static void wait(unsigned seconds)
+static bool key_pressed(void)
+{
+    SIMPLE_INPUT_INTERFACE *keyboard = firmware.system->ConIn;
+    EFI_INPUT_KEY key;
+
+    return keyboard && keyboard->ReadKeyStroke(keyboard, &key) == EFI_SUCCESS;
+}
+
+/* Time for a person to read. True: who sits there pressed a key, and wants more of it. */
+static bool wait(unsigned seconds)
 {
     uint64_t start = processor_tsc();
 
-    if (firmware.services) {
-        firmware.services->Stall(seconds * 1000000);
-        return;
+    for (unsigned i = 0; firmware.services && i < seconds * POLLS_A_SECOND; i++) {
+        if (key_pressed())
+            return true;
+        firmware.services->Stall(1000000 / POLLS_A_SECOND);
     }
-    while (processor_tsc() - start < seconds * ticks_a_second)
+    while (!firmware.services && processor_tsc() - start < seconds * ticks_a_second)
         processor_pause();
+    return false;
 }
 
 _Noreturn void stop(const char *format, ...)
@@ -47,10 +60,10 @@ _Noreturn void stop(const char *format, ...)
     va_start(args, format);
     format_text_v(reason, sizeof reason, format, args);
     va_end(args);
-    log_line("%s in %d seconds", what_follows[end], SECONDS_TO_READ);
+    log_line("%s in %d seconds%s", what_follows[end], SECONDS_TO_READ,
+             firmware.services ? "; a key keeps the machine on" : "");
     log_line("result: stopped (%s)", reason);
-    wait(SECONDS_TO_READ);
-    if (end != AT_END_HALT)
+    if (!wait(SECONDS_TO_READ) && end != AT_END_HALT)
         firmware.runtime->ResetSystem(end == AT_END_REBOOT ? EfiResetCold : EfiResetShutdown, EFI_SUCCESS, 0, NULL);
     for (;;)
         wait(SECONDS_TO_READ);

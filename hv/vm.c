@@ -39,6 +39,16 @@ void vm_end(struct vm *vm, enum guest_end end, u32 status, const char *text)
     vm->runs = false;
 }
 
+/* The end of this slice: of its turn, or of its time. (30 days of milliseconds at 5 GHz fit 64 bits.) */
+static u64 slice_deadline(const struct vm *vm)
+{
+    u64 now = rdtsc(), deadline = now + vm_environment.slice_ticks;
+    u64 start = vm->vcpu.first_entry_tsc ? vm->vcpu.first_entry_tsc : now;
+    u64 end_of_time = start + (vm->conf.timeout_ms * vm_environment.tsc_hz + 999) / 1000;
+
+    return vm->conf.timeout_ms && end_of_time < deadline ? end_of_time : deadline;
+}
+
 static void check_timeout(struct vm *vm)
 {
     if (vm->runs && vm->conf.timeout_ms && vm_age_ns(vm) / 1000000 >= vm->conf.timeout_ms) {
@@ -60,7 +70,7 @@ void vm_run(void *argument)
     struct vm *vm = argument;
 
     while (vm->runs) {
-        vcpu_run(&vm->vcpu, rdtsc() + vm_environment.slice_ticks);
+        vcpu_run(&vm->vcpu, slice_deadline(vm));
         check_console(vm);
         check_timeout(vm);
         if (vm->runs)

@@ -20,7 +20,10 @@ use File::Basename;
 use File::Temp 'tempdir';
 use Test::More;
 
-our @EXPORT = qw(boot build stub guest_tap_ok line_like no_line_like ended_ok slurp);
+our @EXPORT = qw(boot build stub guest_tap_ok line_like no_line_like ended_ok table_ok slurp);
+
+# Interrupted, the temporary folders go too.
+$SIG{INT} = $SIG{TERM} = sub { exit 1 };
 
 sub build { return $ENV{BUILD} // 'build' }
 sub stub { return build() . "/stubs/$_[0]" }
@@ -91,7 +94,11 @@ sub boot {
     $how{image} or system('tools/make-image', $image, @pairs) == 0 or die 'make-image failed';
     my @machine = ('tools/machine', '--quiet', '--machine', 'bochs', '--timeout', 240, @{ $how{options} // [] },
         '--serial', "$folder/serial", $image);
-    open my $err, '-|', join(' ', map { "'$_'" } @machine) . ' 2>&1' or die "machine: $!";
+    my $pid = open(my $err, '-|') // die "machine: $!";
+    if (!$pid) {
+        open STDERR, '>&', \*STDOUT;
+        exec @machine or die "machine: $!";
+    }
     my $messages = do { local $/; <$err> } // '';
     close $err;
     my $run = { status => $? >> 8, serial => slurp("$folder/serial"), messages => $messages, guest => {} };
@@ -127,6 +134,17 @@ sub ended_ok {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     is $run->{guest}{$guest}{ended}, $ended, "$guest: $ended" or dump_run($run);
     like $run->{guest}{$guest}{reason} // '', $why, "$guest: the reason" if $why;
+}
+
+# The table has a row for each guest, and its columns are aligned: every row is as long as its heading.
+sub table_ok {
+    my ($run, $guests) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my ($heading) = grep { /^slat: guest +ended +ok\?/ } @{ $run->{lines} };
+    my @rows = grep { /^slat: \S+  +\S+(?: \d+)? +(?:yes|NO) +\d/ } @{ $run->{lines} };
+    is scalar @rows, $guests, "the table has $guests rows";
+    my @wrong = grep { length != length $heading } @rows;
+    is "@wrong", '', 'its columns are aligned';
 }
 
 # A guest's own TAP is complete and without a failure.

@@ -33,6 +33,18 @@ subtest 'no VMX (Intel, feature left out)' => sub {
     line_like($run, qr/^slat: result: stopped \(this processor has no VMX/);
 };
 
+subtest 'not Intel' => sub {
+    my $run = boot(conf => $hello, options => [ '--cpu-model', 'ryzen' ]);
+    is $run->{status}, 2, 'stopped';
+    line_like($run, qr/^slat: result: stopped \(this is not an Intel processor\)$/);
+};
+
+subtest 'no execute-disable bit' => sub {
+    my $run = boot(conf => $hello, options => [ '--without', 'nx' ]);
+    is $run->{status}, 2, 'stopped';
+    line_like($run, qr/^slat: result: stopped \(the processor has no execute-disable bit/);
+};
+
 subtest 'no EPT' => sub {
     my $run = boot(conf => $hello, options => [ '--cpu-model', 'core2_penryn_t9600' ]);
     is $run->{status}, 2, 'stopped';

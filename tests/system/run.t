@@ -17,6 +17,10 @@ is_deeply $runs[0]{lines}, $runs[1]{lines}, 'two runs print the same, with all c
 my $run = boot(conf => $conf, options => [ '--cpus', 8, '--memory', 2048 ]);
 is $run->{status}, 0, 'a machine with 8 processors';
 
+$run = boot(conf => $conf, options => ['--graphics']);
+is $run->{status}, 0, 'a machine with a screen';
+no_line_like($run, qr/no lines on the screen/, 'which can be used');
+
 # The image that `make usb` makes boots.
 system('make', '-s', 'BUILD=' . build(), "CONF=tests/system/usb.conf", build() . '/slat-usb.img') == 0 or die;
 $run = boot(image => build() . '/slat-usb.img');
