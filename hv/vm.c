@@ -8,6 +8,7 @@
 #include "hv/memory_setup.h"
 #include "hv/task.h"
 #include "hv/vm_internal.h"
+#include "mm/frame.h"
 
 struct vm_environment vm_environment;
 
@@ -93,6 +94,8 @@ void vm_destroy(struct vm *vm)
         vm_memory_destroy(vm->memory);
         vm->memory = NULL;
     }
+    frame_unreserve(vm->reserved_frames);
+    vm->reserved_frames = 0;
 }
 
 bool vm_as_expected(const struct vm *vm)

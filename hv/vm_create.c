@@ -26,16 +26,28 @@ static int add_slots(struct vm *vm, struct backing *backing)
     return error;
 }
 
+/* A guest that has all its memory can count on its tables too. One that takes memory as it goes can count on nothing. */
+static u64 frames_for_tables(const struct vm *vm)
+{
+    return vm->conf.on_demand ? 0 : vm_memory_overhead(vm->conf.memory >> PAGE_SHIFT);
+}
+
 /* 0, -ENOMEM, -EINVAL (the processor cannot address so much). */
 static int create_memory(struct vm *vm)
 {
     struct backing *backing;
     u32 flags = vm->conf.on_demand ? BACKING_ON_DEMAND : 0;
-    int error = vm_memory_create(&vm->memory);
+    u64 pages = vm->conf.memory >> PAGE_SHIFT;
+    u64 reserve = frames_for_tables(vm);
+    int error = frame_reserve(reserve);
 
     if (error)
         return error;
-    error = backing_create(vm->conf.memory >> PAGE_SHIFT, flags, &backing);
+    vm->reserved_frames = reserve;
+    error = vm_memory_create(&vm->memory);
+    if (error)
+        return error;
+    error = backing_create(pages, flags, &backing);
     if (error)
         return error;
     error = add_slots(vm, backing);
@@ -106,15 +118,18 @@ static void load(struct vm *vm, const struct vm_files *files)
 
 static void end_without_memory(struct vm *vm, int error)
 {
-    unsigned long long wanted = vm->conf.memory >> 10, left = frame_get_stats().free << PAGE_SHIFT >> 10;
+    unsigned long long wanted = vm->conf.memory >> 10, tables = frames_for_tables(vm) << PAGE_SHIFT >> 10;
+    unsigned long long left = (frame_free_for_guests() + vm->reserved_frames) << PAGE_SHIFT >> 10;
     char text[VCPU_END_TEXT];
 
     if (error == -EINVAL) {
         format_text(text, sizeof(text), "it asks for %llu KiB of memory, more than this processor can address", wanted);
         vm_end(vm, GUEST_END_CANNOT_START, 0, text);
     } else {
-        format_text(text, sizeof(text), "it asks for %llu KiB of memory, and the machine has %llu KiB left", wanted,
-                    left);
+        format_text(
+            text, sizeof(text),
+            "it asks for %llu KiB of memory, needs up to %llu KiB for its tables, and the machine has %llu KiB left",
+            wanted, tables, left);
         vm_end(vm, GUEST_END_NO_MEMORY, 0, text);
     }
 }

@@ -215,7 +215,7 @@ int backing_create(u64 npages, u32 flags, struct backing **backing)
         return -EINVAL;
 
     /* What cannot succeed is refused at once, not after clearing all the memory that there is. */
-    if (!(flags & BACKING_ON_DEMAND) && frame_get_stats().free < npages)
+    if (!(flags & BACKING_ON_DEMAND) && frame_free_for_guests() < npages)
         return -ENOMEM;
 
     u64 extent = (npages + level_pages(LEVEL_1G) - 1) / level_pages(LEVEL_1G) * level_pages(LEVEL_1G) * PAGE_SIZE;

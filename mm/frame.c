@@ -168,7 +168,7 @@ int frame_alloc(unsigned order, enum frame_kind kind, pfn_t *pfn)
     assert(order <= FRAME_MAX_ORDER && is_kind(kind));
 
     u32 fitting = frames.available >> order << order;
-    if (fitting == 0)
+    if (fitting == 0 || (kind == FRAME_GUEST && frame_free_for_guests() < 1ull << order))
         return -ENOMEM;
 
     unsigned from = (unsigned)__builtin_ctz(fitting);
@@ -207,9 +207,29 @@ void frame_free(pfn_t pfn, unsigned order, enum frame_kind kind)
     merge(block, order);
 }
 
+int frame_reserve(u64 count)
+{
+    if (frame_free_for_guests() < count)
+        return -ENOMEM;
+    frames.stats.reserved += count;
+    return 0;
+}
+
+void frame_unreserve(u64 count)
+{
+    assert(frames.stats.reserved >= count);
+    frames.stats.reserved -= count;
+}
+
 struct frame_stats frame_get_stats(void)
 {
     return frames.stats;
+}
+
+/* Tables may have taken of what is reserved: then nothing is left. */
+u64 frame_free_for_guests(void)
+{
+    return frames.stats.free > frames.stats.reserved ? frames.stats.free - frames.stats.reserved : 0;
 }
 
 u64 *frame_directory(pfn_t pfn)

@@ -16,6 +16,7 @@ struct frame_stats {
     u64 total;                  /* frames that were ever added */
     u64 free;                   /* frames */
     u64 used[FRAME_KIND_COUNT]; /* frames by kind */
+    u64 reserved;               /* frames that guests' memory leaves free */
 };
 
 /*
@@ -34,7 +35,17 @@ int frame_alloc(unsigned order, enum frame_kind kind, pfn_t *pfn);
 /* Gives a block back: the same order and kind as it was allocated with, or a part of it (a split block is freed in pieces). */
 void frame_free(pfn_t pfn, unsigned order, enum frame_kind kind);
 
+/*
+ * From now on blocks of kind FRAME_GUEST leave `count` more frames free: for tables of guests that have all their memory, and
+ * that another guest, which takes its memory as it goes, must not be able to end. 0, or -ENOMEM if there are not as many.
+ */
+int frame_reserve(u64 count);
+void frame_unreserve(u64 count);
+
 struct frame_stats frame_get_stats(void);
+
+/* Frames that blocks of kind FRAME_GUEST can still take. */
+u64 frame_free_for_guests(void);
 
 /* The word that mm/frame_record.c keeps for the 512 frames around `pfn`; 0 after frame_init(). */
 u64 *frame_directory(pfn_t pfn);

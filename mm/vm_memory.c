@@ -23,6 +23,18 @@ const struct mm_caps *mm_caps(void)
     return &capabilities;
 }
 
+u64 vm_memory_overhead(u64 npages)
+{
+    /* At each level a slot can begin and end inside a table. */
+    enum { SLOTS = 4, PARTS = 2 * SLOTS };
+    u64 tables = 1;
+
+    for (enum level level = LEVEL_2M; level <= LEVEL_512G; level++)
+        tables += npages / level_pages(level) + PARTS;
+    /* A table's record takes a part of a frame, and its place in mm/frame_record.c a frame at the most. */
+    return 3 * tables;
+}
+
 int vm_memory_create(struct vm_memory **vm)
 {
     struct vm_memory *created = pool_alloc(&vm_pool);

@@ -28,6 +28,12 @@ struct vm_memory_stats {
     u64 mapped[LEVEL_1G + 1]; /* present leaf entries now, index enum level (0 unused) */
 };
 
+/*
+ * Frames that a VM with `npages` pages of memory in a few slots can need at most besides that memory: tables when all is
+ * mapped 4K, and the records of tables.
+ */
+u64 vm_memory_overhead(u64 npages);
+
 /* Creates an empty VM. 0, -ENOMEM. */
 int vm_memory_create(struct vm_memory **vm);
 

@@ -227,6 +227,34 @@ static void test_failure_leaves_the_result_alone(void **state)
     assert_int_equal(frame_get_stats().free, SMALL_RAM);
 }
 
+/* What is reserved is there for everything but guests' memory. */
+static void test_reserve_is_left_free(void **state)
+{
+    pfn_t pfns[SMALL_RAM], table;
+    u64 count = 0;
+
+    assert_int_equal(frame_reserve(SMALL_RAM + 1), -ENOMEM);
+    assert_int_equal(frame_reserve(10), 0);
+    assert_int_equal(frame_reserve(SMALL_RAM - 9), -ENOMEM);
+    assert_int_equal(frame_free_for_guests(), SMALL_RAM - 10);
+    while (frame_alloc(0, FRAME_GUEST, &pfns[count]) == 0)
+        count++;
+    assert_int_equal(count, SMALL_RAM - 10);
+    assert_int_equal(frame_free_for_guests(), 0);
+    for (unsigned i = 0; i < 10; i++)
+        assert_int_equal(frame_alloc(0, FRAME_TABLE, &pfns[count + i]), 0);
+    assert_int_equal(frame_alloc(0, FRAME_TABLE, &table), -ENOMEM);
+    assert_int_equal(frame_free_for_guests(), 0); /* nor when more than the rest is reserved */
+    frame_unreserve(10);
+    assert_true(ASSERTS(frame_unreserve(1)));
+    for (unsigned i = 0; i < 10; i++)
+        frame_free(pfns[count + i], 0, FRAME_TABLE);
+    assert_int_equal(frame_alloc(3, FRAME_GUEST, &table), 0);
+    frame_free(table, 3, FRAME_GUEST);
+    while (count--)
+        frame_free(pfns[count], 0, FRAME_GUEST);
+}
+
 static void test_largest_blocks(void **state)
 {
     pfn_t one, two, small;
@@ -253,6 +281,7 @@ int main(void)
         SMALL_TEST(test_split_block_is_freed_in_pieces),
         SMALL_TEST(test_M8_wrong_frees_assert),
         SMALL_TEST(test_failure_leaves_the_result_alone),
+        SMALL_TEST(test_reserve_is_left_free),
         cmocka_unit_test(test_largest_blocks),
     };
 

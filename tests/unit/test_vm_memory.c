@@ -284,6 +284,27 @@ static void test_destroy_goes_in_bounded_steps(void **state)
     assert_true(most_in_a_step > 0 && most_in_a_step <= 128 + 3);
 }
 
+/* With no more than its overhead left in the machine, a VM that has its memory can map all of it in the smallest pages. */
+static void test_overhead_is_enough(void **state)
+{
+    enum { LOW = 1500, HIGH = 1100, PAGES = LOW + HIGH };
+    const u64 high = (1ull << (32 - 12)) + 7;
+    struct vm_memory *vm = new_vm();
+    struct backing *backing = new_backing(PAGES, 0);
+
+    assert_int_equal(vm_memory_add_slot(vm, 0, (gfn_t){ 3 }, LOW, backing, 0, 0, LEVEL_4K), 0);
+    assert_int_equal(vm_memory_add_slot(vm, 1, (gfn_t){ high }, HIGH, backing, LOW, 0, LEVEL_4K), 0);
+    backing_put(backing);
+    assert_true(vm_memory_overhead(PAGES) < 200);
+    port_host_take_all_but(vm_memory_overhead(PAGES));
+    for (u64 page = 0; page < PAGES; page++) {
+        gfn_t gfn = { page < LOW ? 3 + page : high + page - LOW };
+        assert_int_equal(vm_memory_fault(vm, gfn_to_gpa(gfn), ACCESS_WRITE), FAULT_INSTALLED);
+    }
+    vm_memory_destroy(vm);
+    port_host_give_back();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +319,7 @@ int main(void)
         SMALL_TEST(test_M8_slots_hold_the_backing),
         SMALL_TEST(test_destroy_frees_all),
         SMALL_TEST(test_destroy_goes_in_bounded_steps),
+        SMALL_TEST(test_overhead_is_enough),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
