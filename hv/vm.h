@@ -17,7 +17,7 @@ struct vm {
     bool runs;
     bool has_vcpu;
     struct vcpu vcpu;         /* its counts stay */
-    u64 reserved_frames;            /* of the machine, for this guest's tables */
+    u64 reserved_frames;      /* of the machine, for this guest's tables */
     struct vm_memory *memory; /* NULL: never created, or destroyed */
     struct platform platform;
     struct guest_console console;
