@@ -18,11 +18,23 @@ struct load_test *load_test_create(u64 memory_size)
     return test;
 }
 
-void load_test_destroy(struct load_test *test)
+static void load_test_destroy(struct load_test *test)
 {
     if (test->memory)
         fake_vm_memory_destroy(test->memory);
     free(test);
+}
+
+int load_test_setup(void **state)
+{
+    *state = load_test_create(4 * MIB);
+    return 0;
+}
+
+int load_test_teardown(void **state)
+{
+    load_test_destroy(*state);
+    return 0;
 }
 
 void load_test_add_module(struct load_test *test, u64 size, const char *text)

@@ -26,7 +26,12 @@ struct load_test {
 };
 
 struct load_test *load_test_create(u64 memory_size);
-void load_test_destroy(struct load_test *test);
+
+/* Fixtures for cmocka: a test with 4 MiB of memory and an empty image; the end of any test. */
+int load_test_setup(void **state);
+int load_test_teardown(void **state);
+
+#define LOAD_TEST(test) cmocka_unit_test_setup_teardown(test, load_test_setup, load_test_teardown)
 
 void load_test_add_module(struct load_test *test, u64 size, const char *text);
 

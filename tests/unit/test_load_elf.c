@@ -265,30 +265,18 @@ static void segments_are_limited(void **state)
     load_test_refuse(test, "more than 32 segments");
 }
 
-static int setup(void **state)
-{
-    *state = load_test_create(4 * MIB);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    load_test_destroy(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(both_classes_load_at_physical_addresses, setup, teardown),
-        cmocka_unit_test_setup_teardown(other_headers_are_ignored, setup, teardown),
-        cmocka_unit_test_setup_teardown(larger_program_headers_are_stepped_over, setup, teardown),
-        cmocka_unit_test_setup_teardown(entry_is_virtual_or_physical, setup, teardown),
-        cmocka_unit_test_setup_teardown(entry_of_a_32_bit_start_lies_below_4_gib, setup, teardown),
-        cmocka_unit_test_setup_teardown(headers_that_lie_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(short_files_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(segments_that_lie_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(segments_are_limited, setup, teardown),
+        LOAD_TEST(both_classes_load_at_physical_addresses),
+        LOAD_TEST(other_headers_are_ignored),
+        LOAD_TEST(larger_program_headers_are_stepped_over),
+        LOAD_TEST(entry_is_virtual_or_physical),
+        LOAD_TEST(entry_of_a_32_bit_start_lies_below_4_gib),
+        LOAD_TEST(headers_that_lie_are_refused),
+        LOAD_TEST(short_files_are_refused),
+        LOAD_TEST(segments_that_lie_are_refused),
+        LOAD_TEST(segments_are_limited),
     };
 
     return cmocka_run_group_tests_name("load_elf", tests, NULL, NULL);

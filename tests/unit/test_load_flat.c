@@ -189,20 +189,14 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    load_test_destroy(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(real_mode_starts_in_the_entrys_segment, setup, teardown),
-        cmocka_unit_test_setup_teardown(protected_mode_has_a_gdt_and_a_stack, setup, teardown),
-        cmocka_unit_test_setup_teardown(long_mode_has_identity_page_tables, setup, teardown),
-        cmocka_unit_test_setup_teardown(structures_take_what_is_free, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_does_not_fit_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(real_mode_starts_in_the_entrys_segment, setup, load_test_teardown),
+        cmocka_unit_test_setup_teardown(protected_mode_has_a_gdt_and_a_stack, setup, load_test_teardown),
+        cmocka_unit_test_setup_teardown(long_mode_has_identity_page_tables, setup, load_test_teardown),
+        cmocka_unit_test_setup_teardown(structures_take_what_is_free, setup, load_test_teardown),
+        cmocka_unit_test_setup_teardown(what_does_not_fit_is_refused, setup, load_test_teardown),
     };
 
     return cmocka_run_group_tests_name("load_flat", tests, NULL, NULL);

@@ -342,25 +342,20 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    load_test_destroy(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(kernel_starts_in_64_bit_mode, setup, teardown),
-        cmocka_unit_test_setup_teardown(kernel_starts_in_32_bit_mode_without_the_other_entry, setup, teardown),
-        cmocka_unit_test_setup_teardown(kernel_that_is_not_relocatable_lies_at_1_mib, setup, teardown),
-        cmocka_unit_test_setup_teardown(relocatable_kernel_is_aligned, setup, teardown),
-        cmocka_unit_test_setup_teardown(old_protocols, setup, teardown),
-        cmocka_unit_test_setup_teardown(truncated_files_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(boot_params_hold_the_header_and_the_memory_map, setup, teardown),
-        cmocka_unit_test_setup_teardown(command_line_is_limited_by_the_kernel, setup, teardown),
-        cmocka_unit_test_setup_teardown(initrd_lies_as_high_as_it_may, setup, teardown),
-        cmocka_unit_test_setup_teardown(initrd_must_have_room, setup, teardown),
+        cmocka_unit_test_setup_teardown(kernel_starts_in_64_bit_mode, setup, load_test_teardown),
+        cmocka_unit_test_setup_teardown(kernel_starts_in_32_bit_mode_without_the_other_entry, setup,
+                                        load_test_teardown),
+        cmocka_unit_test_setup_teardown(kernel_that_is_not_relocatable_lies_at_1_mib, setup, load_test_teardown),
+        cmocka_unit_test_setup_teardown(relocatable_kernel_is_aligned, setup, load_test_teardown),
+        cmocka_unit_test_setup_teardown(old_protocols, setup, load_test_teardown),
+        cmocka_unit_test_setup_teardown(truncated_files_are_refused, setup, load_test_teardown),
+        cmocka_unit_test_setup_teardown(boot_params_hold_the_header_and_the_memory_map, setup, load_test_teardown),
+        cmocka_unit_test_setup_teardown(command_line_is_limited_by_the_kernel, setup, load_test_teardown),
+        cmocka_unit_test_setup_teardown(initrd_lies_as_high_as_it_may, setup, load_test_teardown),
+        cmocka_unit_test_setup_teardown(initrd_must_have_room, setup, load_test_teardown),
     };
 
     return cmocka_run_group_tests_name("load_linux", tests, NULL, NULL);

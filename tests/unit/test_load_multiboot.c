@@ -323,33 +323,15 @@ static void longest_strings_fit(void **state)
     assert_int_equal(strlen(load_test_at(test, load_test_u32(test, 0x9000 + 16), 1)), 127 + 1 + 1023);
 }
 
-static int setup(void **state)
-{
-    *state = load_test_create(4 * MIB);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    load_test_destroy(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(kernel_starts_in_flat_protected_mode, setup, teardown),
-        cmocka_unit_test_setup_teardown(required_flags_must_be_known, setup, teardown),
-        cmocka_unit_test_setup_teardown(header_lies_in_the_first_8_kib, setup, teardown),
-        cmocka_unit_test_setup_teardown(address_fields_say_what_is_loaded, setup, teardown),
-        cmocka_unit_test_setup_teardown(address_fields_that_lie_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(kernel_is_told_about_memory, setup, teardown),
-        cmocka_unit_test_setup_teardown(command_line_begins_with_the_images_name, setup, teardown),
-        cmocka_unit_test_setup_teardown(modules_lie_behind_the_kernel, setup, teardown),
-        cmocka_unit_test_setup_teardown(modules_lie_behind_the_highest_segment, setup, teardown),
-        cmocka_unit_test_setup_teardown(modules_go_where_there_is_room, setup, teardown),
-        cmocka_unit_test_setup_teardown(information_goes_where_there_is_room, setup, teardown),
-        cmocka_unit_test_setup_teardown(longest_strings_fit, setup, teardown),
+        LOAD_TEST(kernel_starts_in_flat_protected_mode),     LOAD_TEST(required_flags_must_be_known),
+        LOAD_TEST(header_lies_in_the_first_8_kib),           LOAD_TEST(address_fields_say_what_is_loaded),
+        LOAD_TEST(address_fields_that_lie_are_refused),      LOAD_TEST(kernel_is_told_about_memory),
+        LOAD_TEST(command_line_begins_with_the_images_name), LOAD_TEST(modules_lie_behind_the_kernel),
+        LOAD_TEST(modules_lie_behind_the_highest_segment),   LOAD_TEST(modules_go_where_there_is_room),
+        LOAD_TEST(information_goes_where_there_is_room),     LOAD_TEST(longest_strings_fit),
     };
 
     return cmocka_run_group_tests_name("load_multiboot", tests, NULL, NULL);

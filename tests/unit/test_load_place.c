@@ -277,18 +277,6 @@ static void host_memory_runs_out(void **state)
     assert_true(writes > 3);
 }
 
-static int setup(void **state)
-{
-    *state = load_test_create(4 * MIB);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    load_test_destroy(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,9 +285,9 @@ int main(void)
         cmocka_unit_test(claims_do_not_overlap),
         cmocka_unit_test(search_finds_free_usable_memory),
         cmocka_unit_test(boot_structures_lie_below_0x90000_or_above_1_mib),
-        cmocka_unit_test_setup_teardown(the_file_decides_the_format, setup, teardown),
-        cmocka_unit_test_setup_teardown(empty_modules_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_configured_format_is_enforced, setup, teardown),
+        LOAD_TEST(the_file_decides_the_format),
+        LOAD_TEST(empty_modules_are_refused),
+        LOAD_TEST(the_configured_format_is_enforced),
         cmocka_unit_test(host_memory_runs_out),
     };
 
