@@ -56,9 +56,16 @@ static const u32 E1_EDX = BIT(11) /* SYSCALL */ | BIT(20) /* NX */ | BIT(26) /* 
 static const u32 E1_EDX_NX = BIT(20), E1_EDX_RDTSCP = BIT(27);
 static const u32 E7_EDX = BIT(8) /* invariant TSC */;
 
+static bool has_rdtscp;
+
+void guest_features_init(void)
+{
+    has_rdtscp = (vmx_caps.cpu2 & CPU2_RDTSCP) && (cpuid(LEAF_EXTENDED + 1).edx & E1_EDX_RDTSCP);
+}
+
 bool guest_has_rdtscp(void)
 {
-    return (vmx_caps.cpu2 & CPU2_RDTSCP) && (cpuid(LEAF_EXTENDED + 1).edx & E1_EDX_RDTSCP);
+    return has_rdtscp;
 }
 
 static struct cpuid_result features(u64 guest_cr4)

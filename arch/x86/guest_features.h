@@ -20,6 +20,10 @@ u64 guest_cr4_allowed(void);
 /* EFER bits that a guest may set. */
 u64 guest_efer_allowed(void);
 
+/* Once, when vmx_caps is known and before the first vCPU: what every switch of vCPUs asks. CPUID exits under nested VMX. */
+void guest_features_init(void);
+
+/* Guests have RDTSCP and, with it, IA32_TSC_AUX. */
 bool guest_has_rdtscp(void);
 
 #endif

@@ -7,6 +7,7 @@
 #include "arch/x86/firmware.h"
 #include "arch/x86/fixup.h"
 #include "arch/x86/gdt.h"
+#include "arch/x86/guest_features.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/paging.h"
 #include "arch/x86/panic.h"
@@ -53,6 +54,7 @@ int arch_start(struct mm_caps *caps, char reason[VMX_REASON_SIZE])
     int error = vmx_start(reason);
     if (error)
         return error;
+    guest_features_init();
     panic_add_report(report_vmcs); /* VMREAD works from here on */
     *caps = (struct mm_caps){
         .page_2m = vmx_caps.page_2m,
