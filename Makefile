@@ -39,7 +39,7 @@ BUILD_ONCE = mkdir -p $(BUILD) && flock $(BUILD) $(MAKE) -j$(shell nproc)
 
 help: ## this list
 	@echo 'slat: a minimal hypervisor for Intel processors. README.md says more.'
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(filter-out %.d,$(MAKEFILE_LIST)) | expand -t 20
 	@echo 'variables: MACHINE=auto|bochs|kvm|tcg CPUS=n CPU_MODEL=name MEMORY=MiB CONF=file BUILD=folder V=1'
 
 run: run-packages ## boot the guests of CONF in an emulator and show what they print
@@ -57,7 +57,8 @@ usb: build-packages ## the image for a USB stick with the guests of CONF: build/
 image: $(BUILD)/slat.efi stubs ## build the EFI application and the guest stubs
 
 clean: ## remove what was built; the emulator, the guests and what fuzzers found stay
-	rm -rf $(wildcard $(addprefix $(BUILD)/,*.img slat.* clang-tidy.log boot fuzz fuzzer generated host hypervisor stubs tools unit))
+	rm -rf $(wildcard $(addprefix $(BUILD)/,*.img slat.* clang-tidy.log bench boot coverage explorer fuzz fuzzer generated \
+	hardware host hypervisor mutants stress stubs tools tsan unit))
 
 # ---- packages, emulator, guests -------------------------------------------------------------------------------------
 
@@ -84,7 +85,7 @@ $(BUILD)/run.img $(BUILD)/slat-usb.img: image $(BUILD)/tools/slat-conf FORCE
 
 # ---- host: tools, unit tests, fuzzers -------------------------------------------------------------------------------
 
-include tests/unit/tests.mk
+include tests/unit/tests.mk tests/hardware/hardware.mk tests/explorer/explorer.mk tests/stress/stress.mk tests/bench/bench.mk
 
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 HOST_CFLAGS := $(CSTD) $(WARNINGS) -O1 -g $(SANITIZE) -MMD -MP
@@ -117,6 +118,10 @@ $(BUILD)/fuzzer/%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o $$(call objects,fuzz,$$(fuz
 	$(call say,LINK,$@)
 	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^
 
+# Every program that tests the memory core: tests/mutants/run and tools/coverage run them.
+MM_SUITES = $(foreach unit,$(UNITS),$(if $(findstring port_host.c,$(unit_$(unit))),$(BUILD)/unit/$(unit))) \
+            $(HARDWARE_TESTS:%=$(BUILD)/hardware/%) $(BUILD)/explorer/explore $(STRESSERS:%=$(BUILD)/stress/%)
+
 units: $(UNITS:%=$(BUILD)/unit/%)
 
 unit: host-packages ## the unit tests alone; unit-NAME is one of them
@@ -134,9 +139,16 @@ fuzz: host-packages ## all fuzzers for long: FUZZ_SECONDS=3600 each
 system: test-packages ## the system tests alone
 	@tests/run-all system
 
+mutants: host-packages ## the memory core with one guard removed, again and again: every mutant must be caught
+	@tests/mutants/run
+
+coverage: host-packages ## lines and branches of mm/ that the tests reach, and those that they do not
+	@tools/coverage
+
 lint: host-packages ## layout, layers, static analysis
 	@tests/run-all lint
 
--include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
-.PHONY: help run test usb image clean build-packages run-packages host-packages test-packages units unit fuzzers fuzz system lint
+-include $(shell find $(BUILD) -name mutants -prune -o -type f -name '*.d' -print 2>/dev/null)
+.PHONY: help run test usb image clean build-packages run-packages host-packages test-packages units unit fuzzers fuzz system \
+        lint mutants coverage
 .SECONDARY:

@@ -13,7 +13,7 @@
 #include "hv/lib/format.h"
 #include "hv/lib/string.h"
 
-enum { SLAT_AT_END, SLAT_SLICE, SLAT_KEYS };
+enum { SLAT_AT_END, SLAT_SLICE, SLAT_AUDIT, SLAT_KEYS };
 enum { MOST_KEYS = CONF_GUEST_KEYS };
 
 struct parser {
@@ -51,9 +51,15 @@ static int set_slice(const struct conf_setting *setting)
     return error;
 }
 
+static int set_audit(const struct conf_setting *setting)
+{
+    return conf_word(setting, yes_no_names, YES_NO_COUNT, &setting->conf->audit);
+}
+
 static const struct conf_key slat_keys[SLAT_KEYS] = {
     [SLAT_AT_END] = { "at-end", 64, false, set_at_end },
     [SLAT_SLICE] = { "slice", 64, false, set_slice },
+    [SLAT_AUDIT] = { "audit", 64, false, set_audit },
 };
 
 static void enter_section(struct parser *parser, struct conf_span header, const struct conf_key *keys, unsigned count)

@@ -46,3 +46,8 @@ const char *const backing_names[BACKING_COUNT] = {
     [0] = "filled",
     [1] = "on-demand",
 };
+
+const char *const yes_no_names[YES_NO_COUNT] = {
+    [0] = "no",
+    [1] = "yes",
+};

@@ -82,7 +82,7 @@ struct slat_conf {
     uint32_t at_end; /* enum conf_at_end */
     uint32_t guest_count;
     uint32_t slice_us; /* how long a guest runs before the next one's turn, in microseconds */
-    uint32_t reserved;
+    uint32_t audit;    /* 1: whenever a guest ends, the invariants of the memory core are checked everywhere */
     struct guest_conf guests[CONF_MAX_GUESTS];
 };
 

@@ -114,6 +114,7 @@ static void set_environment(const struct boot_info *info, const struct slat_conf
         .unix_time = info->unix_time,
         .tsc_epoch = info->tsc_at_entry,
         .slice_ticks = info->tsc_hz * conf->slice_us / 1000000,
+        .audit = conf->audit,
     };
 
     for (u32 i = 0; i < conf->guest_count; i++) {

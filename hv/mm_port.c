@@ -2,8 +2,9 @@
 /* What mm/ needs from the hypervisor: mm/port.h. */
 #include "mm/port.h"
 
+#include "arch/x86/cpu.h"
 #include "arch/x86/paging.h"
-#include "arch/x86/vmx.h"
+#include "arch/x86/vcpu.h"
 #include "hv/lib/log.h"
 #include "hv/task.h"
 #include "mm/vm_memory.h"
@@ -18,15 +19,27 @@ pfn_t port_frame_of(const void *address)
     return hpa_to_pfn((hpa_t){ (u64)address - DIRECT_MAP_BASE });
 }
 
-/* There is one processor, and it is here and not in a guest: INVEPT now is INVEPT before the next entry. */
-void port_flush_tlb(struct vm_memory *vm)
+/* There is one processor, and it is here and not in a guest. */
+void port_kick(struct vm_memory *vm)
 {
-    vmx_invept(vmx_eptp(vm_memory_root(vm)));
+}
+
+unsigned port_processor(void)
+{
+    return 0;
+}
+
+void port_relax(void)
+{
+    cpu_pause();
 }
 
 void port_yield(void)
 {
+    struct vcpu *vcpu = vcpu_pause();
+
     task_yield();
+    vcpu_resume(vcpu);
 }
 
 void port_log(const char *format, ...)

@@ -8,6 +8,7 @@
 #include "hv/memory_setup.h"
 #include "hv/task.h"
 #include "hv/vm_internal.h"
+#include "mm/audit.h"
 #include "mm/frame.h"
 
 struct vm_environment vm_environment;
@@ -66,6 +67,16 @@ static void check_console(struct vm *vm)
     }
 }
 
+/* Before its memory goes: afterwards there is nothing to look at. */
+static void audit(struct vm *vm)
+{
+    if (!vm_environment.audit)
+        return;
+    vm->violations = vm_memory_audit(vm->memory);
+    log_line("audit: %s: %u violations, %llu tables", vm->conf.name, vm->violations,
+             (unsigned long long)vm->stats.tables);
+}
+
 void vm_run(void *argument)
 {
     struct vm *vm = argument;
@@ -80,6 +91,7 @@ void vm_run(void *argument)
     guest_console_flush(&vm->console);
     vm->stats = vm_memory_get_stats(vm->memory);
     vm_log_end(vm);
+    audit(vm);
     vm_destroy(vm); /* others may need the memory */
 }
 
@@ -100,7 +112,7 @@ void vm_destroy(struct vm *vm)
 
 bool vm_as_expected(const struct vm *vm)
 {
-    return vm->end == (enum guest_end)vm->conf.expect_end &&
+    return vm->violations == 0 && vm->end == (enum guest_end)vm->conf.expect_end &&
            (vm->end != GUEST_END_EXIT || vm->end_status == vm->conf.expect_status);
 }
 

@@ -28,6 +28,7 @@ struct vm {
     char end_text[VCPU_END_TEXT];
     u64 end_ns;                   /* guest's age when it ended */
     struct vm_memory_stats stats; /* at the end */
+    unsigned violations;          /* that the audit found; 0 also where it was not asked for */
 };
 
 /* What is common to all guests; set once before the first vm_create(). */
@@ -36,6 +37,7 @@ struct vm_environment {
     u64 unix_time; /* seconds since 1970 at tsc_epoch; 0: unknown */
     u64 tsc_epoch;
     u64 slice_ticks;     /* how long a guest runs before the next one's turn */
+    bool audit;          /* the memory core, whenever a guest ends */
     unsigned name_width; /* of the longest guest's name, for aligned output */
 };
 void vm_set_environment(const struct vm_environment *environment);

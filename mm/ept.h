@@ -26,10 +26,14 @@ enum { EPT_ENTRIES = 512, EPT_INDEX_BITS = 9 };
 #define EPT_ADDRESS     (((1ull << 52) - 1) & ~(PAGE_SIZE - 1)) /* bits from MAXPHYADDR up are 0 */
 #define EPT_SUPPRESS_VE (1ull << 63)
 
+/* A bit that the processor ignores: write was only taken away to see the next one, and may be given back without a lock. */
+#define EPT_MAY_WRITE (1ull << 52)
+
 static_assert(EPT_ENTRIES * sizeof(u64) == PAGE_SIZE && EPT_ENTRIES == 1 << EPT_INDEX_BITS, "a table is a page");
 static_assert((EPT_PERMISSIONS ^ EPT_TYPE ^ EPT_IGNORE_PAT ^ EPT_LARGE ^ EPT_ACCESSED ^ EPT_DIRTY ^ EPT_ADDRESS ^
-               EPT_SUPPRESS_VE) == (EPT_PERMISSIONS | EPT_TYPE | EPT_IGNORE_PAT | EPT_LARGE | EPT_ACCESSED | EPT_DIRTY |
-                                    EPT_ADDRESS | EPT_SUPPRESS_VE),
+               EPT_SUPPRESS_VE ^ EPT_MAY_WRITE) ==
+                  (EPT_PERMISSIONS | EPT_TYPE | EPT_IGNORE_PAT | EPT_LARGE | EPT_ACCESSED | EPT_DIRTY | EPT_ADDRESS |
+                   EPT_SUPPRESS_VE | EPT_MAY_WRITE),
               "bits do not overlap");
 
 /*
@@ -38,9 +42,32 @@ static_assert((EPT_PERMISSIONS ^ EPT_TYPE ^ EPT_IGNORE_PAT ^ EPT_LARGE ^ EPT_ACC
  */
 #define EPT_EMPTY EPT_SUPPRESS_VE
 
+/*
+ * A marker says that there is no memory at this page but a device. Write and execute without read is a combination that no
+ * processor translates: it exits with an EPT misconfiguration. The rest of the entry is the generation of the slots that
+ * said so, as many bits of it as there is room; a marker of another generation says nothing (G7).
+ */
+#define EPT_MARKER (EPT_WRITE | EPT_EXECUTE | EPT_SUPPRESS_VE)
+#ifndef EPT_MARKER_BITS
+#define EPT_MARKER_BITS 40 /* fewer in tests of the wrap-around */
+#endif
+enum { EPT_MARKER_SHIFT = 12 };
+#define EPT_MARKER_GENERATIONS (1ull << EPT_MARKER_BITS)
+static_assert(EPT_MARKER_SHIFT + EPT_MARKER_BITS <= 52, "a marker's generation is in the address bits");
+
+static inline u64 ept_marker(u64 generation)
+{
+    return EPT_MARKER | generation % EPT_MARKER_GENERATIONS << EPT_MARKER_SHIFT;
+}
+
+static inline bool ept_is_marker(u64 entry)
+{
+    return (entry & EPT_PERMISSIONS) == (EPT_WRITE | EPT_EXECUTE);
+}
+
 static inline bool ept_is_present(u64 entry)
 {
-    return (entry & EPT_PERMISSIONS) != 0;
+    return (entry & EPT_PERMISSIONS) != 0 && !ept_is_marker(entry);
 }
 
 static inline bool ept_is_leaf(u64 entry, enum level level)

@@ -1,59 +1,186 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An EPT violation of a guest access: slot, frame and largest level, then the tree. Everything that can fail comes before
- * the tree is touched, and every way out gives back what was taken (R3).
+ * An EPT violation of a guest access. First without a lock: is the access permitted by now, or may the permission be given
+ * back? Then slot, frame and largest level, and under the shared lock the check that they still stand, and the tree.
+ * Everything that can fail comes before the tree is touched, and every way out gives back what was taken (R3).
+ *
+ * Bound (R8): a fault is retried by its guest only while its own page, or another page of the large page that it lies in, is
+ * being invalidated, or its slot is on its way out. What is invalidated elsewhere can at most take tables away in front of
+ * it, and the second attempt brings all tables that a path can need.
  */
 #include "mm/atomic.h"
 #include "mm/mapping_level.h"
+#include "mm/port.h"
 #include "mm/vm.h"
 
 static_assert(ACCESS_READ == EPT_READ && ACCESS_WRITE == EPT_WRITE && ACCESS_EXECUTE == EPT_EXECUTE,
               "what an access does is what an entry must permit");
+
+/* The first attempt takes what it seems to need; the second can only fail because of its own page. */
+enum { ATTEMPTS = 3 };
+
+struct fault {
+    struct vcpu_memory *vcpu;
+    gfn_t gfn;
+    u64 needed;
+    enum level stopped; /* where the walk without a lock met no table */
+    unsigned attempt;
+};
+
+/* Gives write permission back where it was only taken to see the next write. Whether the access is permitted now. */
+static bool give_back(struct spt_iter *it, u64 needed)
+{
+    for (unsigned attempt = 0; attempt < ATTEMPTS && ept_is_leaf(it->old, it->level); attempt++) {
+        u64 value = (it->old | EPT_WRITE) & ~EPT_MAY_WRITE;
+
+        if (ept_permits(it->old, needed))
+            return true;
+        if (!(it->old & EPT_MAY_WRITE) || !ept_permits(value, needed))
+            return false;
+        if (spt_set_entry(it, value, NULL)) {
+            counter_add(&it->spt->vm->faults_lockless, 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the access is permitted without any lock. Notes how far there are tables. */
+static bool resolve_lockless(struct fault *fault)
+{
+    struct vcpu_memory *vcpu = fault->vcpu;
+    struct spt_iter it;
+    bool permitted;
+
+    vcpu_memory_walk_begin(vcpu);
+    spt_iter_start(&it, &vcpu->vm->spt, atomic_read(&vcpu->root->page), fault->gfn);
+    while (ept_is_table(it.old, it.level))
+        spt_iter_down(&it, fault->gfn);
+    fault->stopped = it.level;
+    permitted = give_back(&it, fault->needed);
+    vcpu_memory_walk_end(vcpu);
+    return permitted;
+}
+
+static struct memslot *find_slot(struct vcpu_memory *vcpu, struct memslot_set *set, gfn_t gfn)
+{
+    if (vcpu->last_used != NULL && vcpu->last_used_generation == set->generation && memslot_holds(vcpu->last_used, gfn))
+        return vcpu->last_used;
+
+    struct memslot *slot = memslots_find(set, gfn);
+    if (slot != NULL) {
+        vcpu->last_used = slot;
+        vcpu->last_used_generation = set->generation;
+    }
+    return slot;
+}
 
 static u64 slot_permissions(const struct memslot *slot)
 {
     return slot->flags & MEMSLOT_READ_ONLY ? EPT_READ | EPT_EXECUTE : EPT_PERMISSIONS;
 }
 
-static enum fault_result map(struct vm_memory *vm, const struct spt_mapping *mapping, u64 needed)
+/* Tables in the vCPU's cache, before the lock: nothing is allocated under it. */
+static int prepare_tables(struct fault *fault, enum level level)
 {
-    TABLE_CACHE(cache);
-    TLB_GATHER(gather, vm);
+    struct vcpu_memory *vcpu = fault->vcpu;
+    enum level from = fault->attempt == 0 ? fault->stopped : vcpu->root->top;
 
-    if (table_cache_fill(&cache, spt_missing_tables(&vm->spt, mapping->gfn, mapping->level)) != 0)
-        return FAULT_NO_MEMORY;
-    int error = spt_map(&vm->spt, mapping, needed, &cache, &gather);
-    tlb_gather_finish(&gather);
-    if (error == 0) {
-        counter_add(&vm->faults_installed, 1);
-        return FAULT_INSTALLED;
-    }
-    if (error == -EEXIST) {
-        counter_add(&vm->faults_spurious, 1);
-        return FAULT_SPURIOUS;
-    }
-    return FAULT_RETRY;
+    spt_reclaim(&vcpu->vm->spt);
+    return from > level ? table_cache_fill(&vcpu->cache, from - level) : 0;
 }
 
-enum fault_result vm_memory_fault(struct vm_memory *vm, gpa_t gpa, u32 access)
+/* One attempt, of which backing_resolve() has found `found`. 0, -EAGAIN (another attempt), or as spt_map(). */
+static int install(struct fault *fault, const struct memslot *slot, u64 sequence, const struct backing_page *found,
+                   struct tlb_gather *gather)
 {
-    struct spt_mapping mapping = { .gfn = gpa_to_gfn(gpa) };
-    u64 needed = access & EPT_PERMISSIONS;
+    struct spt *spt = &fault->vcpu->vm->spt;
+    struct spt_mapping mapping = { .gfn = fault->gfn, .pfn = found->pfn };
+    int error = -EAGAIN;
+
+    mapping.level = mapping_level(slot, fault->gfn, found->level);
+    mapping.permissions = slot_permissions(slot) & ~(found->writable ? 0 : EPT_WRITE);
+    if (prepare_tables(fault, mapping.level) != 0)
+        return -ENOMEM;
+    rwlock_lock_shared(&spt->lock);
+    if (backing_is_current(slot->backing, sequence, memslot_page(slot, fault->gfn), found, mapping.level))
+        error = spt_map(spt, fault->vcpu->root, &mapping, fault->needed, &fault->vcpu->cache, gather);
+    rwlock_unlock_shared(&spt->lock);
+    return error;
+}
+
+static int resolve(struct fault *fault, const struct memslot *slot, struct tlb_gather *gather)
+{
+    u64 page = memslot_page(slot, fault->gfn);
+    struct backing_page found;
+
+    /* Read before the frame is resolved (R1): if it has not moved under the lock, nothing has. */
+    u64 sequence = backing_sequence(slot->backing);
+    if (backing_is_changing(slot->backing, page, page + 1))
+        return -EBUSY;
+    enum level wanted = mapping_level(slot, fault->gfn, LEVEL_1G);
+    int error = backing_resolve(slot->backing, page, wanted, (fault->needed & EPT_WRITE) != 0, &found);
+    if (error == -EAGAIN)
+        return -EBUSY;
+    return error != 0 ? error : install(fault, slot, sequence, &found, gather);
+}
+
+static enum fault_result fault_in_slot(struct fault *fault, const struct memslot *slot)
+{
+    TLB_GATHER(gather, fault->vcpu->vm);
+    int error = -EAGAIN;
+
+    if (!ept_permits(slot_permissions(slot), fault->needed))
+        return FAULT_READ_ONLY;
+    for (fault->attempt = 0; fault->attempt < ATTEMPTS && error == -EAGAIN; fault->attempt++)
+        error = resolve(fault, slot, &gather);
+    tlb_gather_finish(&gather);
+    switch (error) {
+    case 0:
+        return FAULT_INSTALLED;
+    case -EEXIST:
+        return FAULT_SPURIOUS;
+    case -EACCES:
+        return FAULT_DENIED;
+    case -EIO:
+        return FAULT_LOST;
+    case -ENOMEM:
+        return FAULT_NO_MEMORY;
+    default:
+        return FAULT_RETRY;
+    }
+}
+
+static enum fault_result fault_locked(struct fault *fault)
+{
+    struct vcpu_memory *vcpu = fault->vcpu;
+    struct memslot_set *set = memslots_read_begin(&vcpu->vm->slots);
+    const struct memslot *slot = find_slot(vcpu, set, fault->gfn);
+    enum fault_result result;
+
+    if (slot == NULL)
+        result = FAULT_NO_SLOT;
+    else if (memslots_is_invalid(set, slot))
+        result = FAULT_RETRY;
+    else
+        result = fault_in_slot(fault, slot);
+    memslots_read_end(set);
+    return result;
+}
+
+enum fault_result vm_memory_fault(struct vcpu_memory *vcpu, gpa_t gpa, u32 access)
+{
+    struct fault fault = { .vcpu = vcpu, .gfn = gpa_to_gfn(gpa), .needed = access & EPT_PERMISSIONS };
+    struct vm_memory *vm = vcpu->vm;
+    enum fault_result result = FAULT_SPURIOUS;
 
     counter_add(&vm->faults, 1);
-    const struct memslot *slot = memslots_find(&vm->slots, mapping.gfn);
-    if (slot == NULL)
+    if (fault.gfn.v >= spt_root_end(vcpu->root).v)
         return FAULT_NO_SLOT;
-    if (memslots_is_invalid(&vm->slots, slot))
-        return FAULT_RETRY;
-    mapping.permissions = slot_permissions(slot);
-    if (!ept_permits(mapping.permissions, needed))
-        return FAULT_READ_ONLY;
-
-    enum level piece;
-    enum level wanted = mapping_level(slot, mapping.gfn, LEVEL_1G);
-    if (backing_fill(slot->backing, memslot_page(slot, mapping.gfn), wanted, &mapping.pfn, &piece) != 0)
-        return FAULT_NO_MEMORY;
-    mapping.level = mapping_level(slot, mapping.gfn, piece);
-    return map(vm, &mapping, needed);
+    if (!resolve_lockless(&fault))
+        result = fault_locked(&fault);
+    counter_add(&vm->faults_installed, result == FAULT_INSTALLED);
+    counter_add(&vm->faults_spurious, result == FAULT_SPURIOUS);
+    counter_add(&vm->faults_retried, result == FAULT_RETRY);
+    return result;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The frame allocator: a buddy allocator over the machine's RAM in blocks of 2^order frames, order 0 (4K) to 18 (1G).
+ * A leaf lock of its own guards it, the last one in the order: everything here but frame_init() may be called anywhere.
  */
 #ifndef MM_FRAME_H
 #define MM_FRAME_H
@@ -9,11 +10,16 @@
 
 enum { FRAME_MAX_ORDER = 18, FRAME_NO_KIND = 0 };
 
-/* What an allocated block is used for; counted for each kind, checked when it is freed. */
-enum frame_kind { FRAME_CONTROL = 1, FRAME_TABLE, FRAME_GUEST, FRAME_KIND_COUNT };
+/*
+ * What an allocated block is used for; counted for each kind, checked when it is freed. FRAME_ABSENT is only an answer of
+ * frame_kind_of().
+ */
+enum frame_kind { FRAME_CONTROL = 1, FRAME_TABLE, FRAME_GUEST, FRAME_KIND_COUNT, FRAME_ABSENT };
 
+/* free + used of all kinds + retired = total */
 struct frame_stats {
     u64 total;                  /* frames that were ever added */
+    u64 retired;                /* of them, those that left for good */
     u64 free;                   /* frames */
     u64 used[FRAME_KIND_COUNT]; /* frames by kind */
     u64 reserved;               /* frames that guests' memory leaves free */
@@ -41,6 +47,21 @@ void frame_free(pfn_t pfn, unsigned order, enum frame_kind kind);
  */
 int frame_reserve(u64 count);
 void frame_unreserve(u64 count);
+
+/*
+ * A free frame leaves the allocator for good: a bad one. 0, -EBUSY: it is in use, or -ENOENT: it is no RAM, or has left
+ * already. It leaves also where what is reserved would need it.
+ */
+int frame_retire(pfn_t pfn);
+
+/* One frame of an allocated block of `kind` leaves for good instead of being freed. */
+void frame_retire_allocated(pfn_t pfn, enum frame_kind kind);
+
+/*
+ * What the block around a frame is used for. FRAME_NO_KIND: it is free; FRAME_ABSENT: it is no RAM, or has left. For a frame
+ * that the caller does not own, it may be something else at once.
+ */
+enum frame_kind frame_kind_of(pfn_t pfn);
 
 struct frame_stats frame_get_stats(void);
 

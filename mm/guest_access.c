@@ -23,11 +23,11 @@ static bool writes(const struct transfer *transfer)
 }
 
 /* The slot of `gfn` if the transfer may use it, or NULL. */
-static const struct memslot *usable_slot(struct vm_memory *vm, gfn_t gfn, const struct transfer *transfer)
+static const struct memslot *usable_slot(struct memslot_set *set, gfn_t gfn, const struct transfer *transfer)
 {
-    const struct memslot *slot = memslots_find(&vm->slots, gfn);
+    const struct memslot *slot = memslots_find(set, gfn);
 
-    if (slot == NULL || memslots_is_invalid(&vm->slots, slot))
+    if (slot == NULL || memslots_is_invalid(set, slot))
         return NULL;
     return writes(transfer) && slot->flags & MEMSLOT_READ_ONLY ? NULL : slot;
 }
@@ -37,17 +37,18 @@ static bool range_is_usable(struct vm_memory *vm, gpa_t gpa, u64 size, const str
 {
     gpa_t last = { gpa.v + (size - 1) };
     gfn_t gfn = gpa_to_gfn(gpa);
+    bool usable = last.v >= gpa.v;
 
-    if (last.v < gpa.v)
-        return false;
-    while (gfn.v <= gpa_to_gfn(last).v) {
-        const struct memslot *slot = usable_slot(vm, gfn, transfer);
+    struct memslot_set *set = memslots_read_begin(&vm->slots);
+    while (usable && gfn.v <= gpa_to_gfn(last).v) {
+        const struct memslot *slot = usable_slot(set, gfn, transfer);
 
-        if (slot == NULL)
-            return false;
-        gfn = memslot_end(slot);
+        usable = slot != NULL;
+        if (usable)
+            gfn = memslot_end(slot);
     }
-    return true;
+    memslots_read_end(set);
+    return usable;
 }
 
 static void transfer_piece(const struct transfer *transfer, u64 done, u8 *memory, u64 size)
@@ -60,23 +61,45 @@ static void transfer_piece(const struct transfer *transfer, u64 done, u8 *memory
         memset(memory, 0, size);
 }
 
-/* The part of the transfer that lies in one page. */
-static int transfer_in_page(struct vm_memory *vm, const struct transfer *transfer, gpa_t gpa, u64 done, u64 size)
+/*
+ * The part of the transfer that lies in one page. Like a fault: the frame is resolved, and then used under the VM's lock only
+ * if it still is the page's, so whoever changes the page waits for the copy (mm/invalidation.h). -EAGAIN: it is being changed.
+ */
+static int try_in_page(struct vm_memory *vm, const struct memslot *slot, const struct transfer *transfer, gpa_t gpa,
+                       u64 done, u64 size)
 {
-    gfn_t gfn = gpa_to_gfn(gpa);
-    const struct memslot *slot = usable_slot(vm, gfn, transfer);
-    enum level level;
-    pfn_t pfn;
+    u64 page = memslot_page(slot, gpa_to_gfn(gpa));
+    enum level level = mapping_level(slot, gpa_to_gfn(gpa), LEVEL_1G);
+    struct backing_page found;
 
-    /* It was there before: it went away at a yield. */
-    if (slot == NULL)
-        return -EFAULT;
-    level = mapping_level(slot, gfn, LEVEL_1G);
-    int error = backing_fill(slot->backing, memslot_page(slot, gfn), level, &pfn, &level);
+    u64 sequence = backing_sequence(slot->backing);
+    int error = backing_resolve(slot->backing, page, level, writes(transfer), &found);
     if (error != 0)
         return error;
-    transfer_piece(transfer, done, (u8 *)port_frame_address(pfn) + gpa.v % PAGE_SIZE, size);
-    return 0;
+    rwlock_lock_shared(&vm->spt.lock);
+    if (backing_is_current(slot->backing, sequence, page, &found, LEVEL_4K))
+        transfer_piece(transfer, done, (u8 *)port_frame_address(found.pfn) + gpa.v % PAGE_SIZE, size);
+    else
+        error = -EAGAIN;
+    rwlock_unlock_shared(&vm->spt.lock);
+    return error;
+}
+
+static int transfer_in_page(struct vm_memory *vm, const struct transfer *transfer, gpa_t gpa, u64 done, u64 size)
+{
+    int error = -EAGAIN;
+
+    while (error == -EAGAIN) {
+        struct memslot_set *set = memslots_read_begin(&vm->slots);
+        const struct memslot *slot = usable_slot(set, gpa_to_gfn(gpa), transfer);
+
+        /* It was there before: it went away at a yield. */
+        error = slot == NULL ? -EFAULT : try_in_page(vm, slot, transfer, gpa, done, size);
+        memslots_read_end(set);
+        if (error == -EAGAIN)
+            port_yield();
+    }
+    return error;
 }
 
 static int transfer_range(struct vm_memory *vm, const struct transfer *transfer, gpa_t gpa, u64 size)

@@ -9,15 +9,17 @@ static struct interval_node *interval_of(const struct rb_node *node)
     return container_of(node, struct interval_node, rb);
 }
 
-static void update_max(struct rb_node *rb)
+static bool update_max(struct rb_node *rb)
 {
     struct interval_node *node = interval_of(rb);
+    u64 before = node->max_last;
 
     node->max_last = node->last;
     for (unsigned side = 0; side < 2; side++) {
         if (rb->child[side] != NULL && interval_of(rb->child[side])->max_last > node->max_last)
             node->max_last = interval_of(rb->child[side])->max_last;
     }
+    return node->max_last != before;
 }
 
 void interval_tree_init(struct rb_tree *tree)
@@ -25,22 +27,37 @@ void interval_tree_init(struct rb_tree *tree)
     *tree = (struct rb_tree){ .update = update_max };
 }
 
-void interval_tree_insert(struct rb_tree *tree, struct interval_node *node)
+struct rb_node *interval_tree_place(const struct rb_tree *tree, const struct interval_node *node, unsigned *side)
 {
     struct rb_node *parent = NULL;
-    unsigned side = 0;
 
     assert(node->first <= node->last);
-    for (struct rb_node *at = tree->root; at != NULL; at = at->child[side]) {
+    *side = 0;
+    for (struct rb_node *at = tree->root; at != NULL; at = at->child[*side]) {
         parent = at;
-        side = node->first >= interval_of(at)->first;
+        *side = node->first >= interval_of(at)->first;
     }
+    return parent;
+}
+
+void interval_tree_insert(struct rb_tree *tree, struct interval_node *node)
+{
+    unsigned side;
+    struct rb_node *parent = interval_tree_place(tree, node, &side);
+
     rb_insert(tree, &node->rb, parent, side);
 }
 
 void interval_tree_remove(struct rb_tree *tree, struct interval_node *node)
 {
     rb_erase(tree, &node->rb);
+}
+
+void interval_tree_replace(struct rb_tree *tree, struct interval_node *old, struct interval_node *node)
+{
+    assert(old->first == node->first && old->last == node->last);
+    node->max_last = old->max_last;
+    rb_replace(tree, &old->rb, &node->rb);
 }
 
 /* The first overlapping interval at or below `at`. */

@@ -17,6 +17,8 @@ struct memslot *memslot_create(const struct memslot *wanted)
     for (unsigned i = 0; i < 2; i++) {
         struct interval_node *interval = &slot->node[i].by_hva;
 
+        /* `wanted` may be the copy of a slot that is in sets, and on its way out there. */
+        slot->node[i] = (struct memslot_node){ 0 };
         interval->first = backing_hva(slot->backing).v + slot->offset * PAGE_SIZE;
         interval->last = interval->first + slot->npages * PAGE_SIZE - 1;
     }

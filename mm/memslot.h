@@ -21,7 +21,7 @@ struct memslot_node {
 struct memslot {
     /* set once: */
     u32 id;
-    u32 flags;          /* MEMSLOT_READ_ONLY */
+    u32 flags;          /* MEMSLOT_READ_ONLY, see mm/vm_memory.h */
     enum level largest; /* of its EPT entries */
     gfn_t base;
     u64 npages;
@@ -31,7 +31,7 @@ struct memslot {
     struct memslot_node node[2];
 };
 
-/* A copy of `wanted`, with a reference to its backing, in no set yet. NULL: no memory. */
+/* A copy of `wanted`, maybe a slot itself, with a reference to its backing, in no set yet. NULL: no memory. */
 struct memslot *memslot_create(const struct memslot *wanted);
 
 /* In no set any more. */

@@ -2,7 +2,9 @@
 /* See mm/memslots.h. */
 #include "mm/memslots.h"
 
+#include "mm/atomic.h"
 #include "mm/list.h"
+#include "mm/port.h"
 
 static struct memslot *slot_of(struct memslot_node *node, unsigned index)
 {
@@ -24,32 +26,55 @@ static struct memslot *by_hva(const struct interval_node *node, unsigned index)
     return slot_of(container_of(node, struct memslot_node, by_hva), index);
 }
 
-static unsigned active_index(const struct memslots *slots)
-{
-    /* Pairs with the store in swap(). */
-    return __atomic_load_n(&slots->active, __ATOMIC_ACQUIRE);
-}
-
 void memslots_init(struct memslots *slots)
 {
     *slots = (struct memslots){ 0 };
-    for (unsigned i = 0; i < 2; i++)
+    for (unsigned i = 0; i < 2; i++) {
+        slots->set[i].index = i;
         interval_tree_init(&slots->set[i].by_hva);
+    }
 }
 
 struct memslot_set *memslots_active(struct memslots *slots)
 {
-    return &slots->set[active_index(slots)];
+    return &slots->set[atomic_read(&slots->active)];
+}
+
+struct memslot_set *memslots_read_begin(struct memslots *slots)
+{
+    for (;;) {
+        struct memslot_set *set = memslots_active(slots);
+
+        /*
+         * Count, then look again; publish() makes the other set active, then looks at the count. So a reader that
+         * finds the set still active was counted before the changer looks. The second look also pairs with the exchange
+         * there: who finds the set active finds it as it was edited.
+         */
+        atomic_add(&set->readers, 1);
+        if (memslots_active(slots) == set)
+            return set;
+        /* It may be edited by now, and nothing of it was looked at. */
+        atomic_add(&set->readers, -1);
+    }
+}
+
+void memslots_read_end(struct memslot_set *set)
+{
+    /* Pairs with the load in publish(): who finds the count 0 comes after all that the reader did with the set. */
+    u32 readers = atomic_add(&set->readers, -1);
+
+    assert(readers != 0);
+    (void)readers;
 }
 
 /* The slot with the largest base that is not above `gfn`. */
-static struct memslot *at_or_below(const struct memslot_set *set, unsigned index, gfn_t gfn)
+static struct memslot *at_or_below(const struct memslot_set *set, gfn_t gfn)
 {
     const struct rb_node *node = set->by_gfn.root;
     struct memslot *found = NULL;
 
     while (node != NULL) {
-        struct memslot *slot = by_gfn(node, index);
+        struct memslot *slot = by_gfn(node, set->index);
         bool larger = gfn.v >= slot->base.v;
 
         if (larger)
@@ -59,28 +84,35 @@ static struct memslot *at_or_below(const struct memslot_set *set, unsigned index
     return found;
 }
 
-struct memslot *memslots_find(struct memslots *slots, gfn_t gfn)
+struct memslot *memslots_find(struct memslot_set *set, gfn_t gfn)
 {
-    unsigned index = active_index(slots);
-    struct memslot_set *set = &slots->set[index];
+    /* Relaxed: whatever slot it is, the set that the caller uses already led here with all that is in it. */
     struct memslot *slot = __atomic_load_n(&set->last_used, __ATOMIC_RELAXED);
 
     if (slot != NULL && memslot_holds(slot, gfn))
         return slot;
-    slot = at_or_below(set, index, gfn);
+    slot = at_or_below(set, gfn);
     if (slot == NULL || !memslot_holds(slot, gfn))
         return NULL;
     __atomic_store_n(&set->last_used, slot, __ATOMIC_RELAXED);
     return slot;
 }
 
-struct memslot *memslots_find_id(struct memslots *slots, u32 id)
+struct memslot *memslots_find_from(struct memslot_set *set, gfn_t gfn)
 {
-    unsigned index = active_index(slots);
-    const struct rb_node *node = slots->set[index].by_id.root;
+    struct memslot *below = at_or_below(set, gfn);
+
+    if (below == NULL)
+        return memslots_first(set);
+    return memslot_holds(below, gfn) ? below : memslots_next(set, below);
+}
+
+struct memslot *memslots_find_id(struct memslot_set *set, u32 id)
+{
+    const struct rb_node *node = set->by_id.root;
 
     while (node != NULL) {
-        struct memslot *slot = by_id(node, index);
+        struct memslot *slot = by_id(node, set->index);
 
         if (slot->id == id)
             return slot;
@@ -89,94 +121,147 @@ struct memslot *memslots_find_id(struct memslots *slots, u32 id)
     return NULL;
 }
 
-struct memslot *memslots_first_hva(struct memslots *slots, hva_t first, hva_t last)
+struct memslot *memslots_first_hva(struct memslot_set *set, hva_t first, hva_t last)
 {
-    unsigned index = active_index(slots);
-    const struct interval_node *found = interval_tree_first(&slots->set[index].by_hva, first.v, last.v);
+    const struct interval_node *found = interval_tree_first(&set->by_hva, first.v, last.v);
 
-    return found == NULL ? NULL : by_hva(found, index);
+    return found == NULL ? NULL : by_hva(found, set->index);
 }
 
-struct memslot *memslots_next_hva(struct memslots *slots, const struct memslot *slot, hva_t first, hva_t last)
+struct memslot *memslots_next_hva(struct memslot_set *set, const struct memslot *slot, hva_t first, hva_t last)
 {
-    unsigned index = active_index(slots);
-    const struct interval_node *found = interval_tree_next(&slot->node[index].by_hva, first.v, last.v);
+    const struct interval_node *found = interval_tree_next(&slot->node[set->index].by_hva, first.v, last.v);
 
-    return found == NULL ? NULL : by_hva(found, index);
+    return found == NULL ? NULL : by_hva(found, set->index);
 }
 
-struct memslot *memslots_first(const struct memslots *slots, unsigned index)
+struct memslot *memslots_first(const struct memslot_set *set)
 {
-    const struct rb_node *node = rb_first(&slots->set[index].by_gfn);
+    const struct rb_node *node = rb_first(&set->by_gfn);
 
-    return node == NULL ? NULL : by_gfn(node, index);
+    return node == NULL ? NULL : by_gfn(node, set->index);
 }
 
-struct memslot *memslots_next(const struct memslot *slot, unsigned index)
+struct memslot *memslots_next(const struct memslot_set *set, const struct memslot *slot)
 {
-    const struct rb_node *node = rb_next(&slot->node[index].by_gfn);
+    const struct rb_node *node = rb_next(&slot->node[set->index].by_gfn);
 
-    return node == NULL ? NULL : by_gfn(node, index);
-}
-
-bool memslots_is_invalid(const struct memslots *slots, const struct memslot *slot)
-{
-    return slot->node[active_index(slots)].invalid;
-}
-
-int memslots_check(struct memslots *slots, const struct memslot *wanted)
-{
-    unsigned index = active_index(slots);
-    gfn_t last = { memslot_end(wanted).v - 1 };
-    const struct memslot *below = at_or_below(&slots->set[index], index, last);
-
-    if (below != NULL && memslot_end(below).v > wanted->base.v)
-        return -EEXIST;
-    return memslots_find_id(slots, wanted->id) != NULL ? -EEXIST : 0;
+    return node == NULL ? NULL : by_gfn(node, set->index);
 }
 
 int memslots_begin_change(struct memslots *slots)
 {
-    if (slots->changing)
-        return -EBUSY;
-    slots->changing = true;
-    return 0;
+    /* Pairs with the store in memslots_end_change(): the next changer finds both sets as the last one left them. */
+    return atomic_xchg(&slots->changing, 1) != 0 ? -EBUSY : 0;
+}
+
+static bool is_changing(const struct memslots *slots)
+{
+    return __atomic_load_n(&slots->changing, __ATOMIC_RELAXED) != 0;
 }
 
 void memslots_end_change(struct memslots *slots)
 {
-    assert(slots->changing);
-    slots->changing = false;
+    assert(is_changing(slots));
+    atomic_write(&slots->changing, 0);
 }
 
-static void insert_into(struct memslots *slots, unsigned index, struct memslot *slot)
+int memslots_check(struct memslots *slots, const struct memslot *wanted, const struct memslot *old)
 {
-    struct memslot_set *set = &slots->set[index];
-    struct memslot_node *node = &slot->node[index];
-    struct rb_node *parent = NULL;
-    unsigned side = 0;
+    struct memslot_set *set = memslots_active(slots);
+    u64 last = memslot_end(wanted).v - 1;
+    const struct memslot *other = memslots_find_from(set, wanted->base);
 
-    for (struct rb_node *at = set->by_gfn.root; at != NULL; at = at->child[side]) {
-        parent = at;
-        side = slot->base.v > by_gfn(at, index)->base.v;
+    assert(is_changing(slots));
+    if (other != NULL && other == old)
+        other = memslots_next(set, old);
+    if (other != NULL && other->base.v <= last)
+        return -EEXIST;
+    other = memslots_find_id(set, wanted->id);
+    return other != NULL && other != old ? -EEXIST : 0;
+}
+
+/* Where a slot goes in a tree: as child `side` of the node of `parent`. NULL: the tree is empty. */
+struct place {
+    struct memslot *parent;
+    unsigned side;
+};
+
+static struct place place_by_gfn(const struct memslot_set *set, const struct memslot *slot)
+{
+    struct place place = { NULL, 0 };
+
+    for (const struct rb_node *at = set->by_gfn.root; at != NULL; at = at->child[place.side]) {
+        place.parent = by_gfn(at, set->index);
+        /* Both neighbours lie on the way, so who overlaps a slot meets one that it overlaps (M7). */
+        assert(!memslot_holds(place.parent, slot->base) && !memslot_holds(slot, place.parent->base));
+        place.side = slot->base.v > place.parent->base.v;
     }
-    rb_insert(&set->by_gfn, &node->by_gfn, parent, side);
+    return place;
+}
 
-    parent = NULL;
-    for (struct rb_node *at = set->by_id.root; at != NULL; at = at->child[side]) {
-        parent = at;
-        side = slot->id > by_id(at, index)->id;
+static struct place place_by_id(const struct memslot_set *set, const struct memslot *slot)
+{
+    struct place place = { NULL, 0 };
+
+    for (const struct rb_node *at = set->by_id.root; at != NULL; at = at->child[place.side]) {
+        place.parent = by_id(at, set->index);
+        assert(slot->id != place.parent->id);
+        place.side = slot->id > place.parent->id;
     }
-    rb_insert(&set->by_id, &node->by_id, parent, side);
+    return place;
+}
 
-    interval_tree_insert(&set->by_hva, &node->by_hva);
+static struct place place_by_hva(const struct memslot_set *set, struct memslot *slot)
+{
+    struct place place;
+    const struct rb_node *at = interval_tree_place(&set->by_hva, &slot->node[set->index].by_hva, &place.side);
+
+    place.parent = at == NULL ? NULL : by_hva(container_of(at, struct interval_node, rb), set->index);
+    return place;
+}
+
+/* What a change does in each set; NULL is nothing. */
+struct edit {
+    struct memslot *remove, *insert, *invalidate;
+    struct memslot *replace, *by; /* the id and the pages of the backing are the same */
+    /* Of `insert` or `by`, once the first set was edited: */
+    bool placed;
+    struct place by_gfn, by_id, by_hva;
+};
+
+static struct memslot_node *parent_node(const struct memslot_set *set, const struct place *place)
+{
+    return place->parent == NULL ? NULL : &place->parent->node[set->index];
+}
+
+/*
+ * Both sets have had the same edits, so their trees have the same shape (M5): the place that was found in the first one
+ * is the place in the second one, and its nodes need not be looked through.
+ */
+static void insert_into(struct memslot_set *set, struct edit *edit)
+{
+    struct memslot *slot = edit->insert;
+    struct memslot_node *node = &slot->node[set->index], *parent;
+
+    if (!edit->placed) {
+        edit->by_gfn = place_by_gfn(set, slot);
+        edit->by_id = place_by_id(set, slot);
+        edit->by_hva = place_by_hva(set, slot);
+        edit->placed = true;
+    }
+    parent = parent_node(set, &edit->by_gfn);
+    rb_insert(&set->by_gfn, &node->by_gfn, parent == NULL ? NULL : &parent->by_gfn, edit->by_gfn.side);
+    parent = parent_node(set, &edit->by_id);
+    rb_insert(&set->by_id, &node->by_id, parent == NULL ? NULL : &parent->by_id, edit->by_id.side);
+    parent = parent_node(set, &edit->by_hva);
+    rb_insert(&set->by_hva, &node->by_hva.rb, parent == NULL ? NULL : &parent->by_hva.rb, edit->by_hva.side);
     set->count++;
 }
 
-static void remove_from(struct memslots *slots, unsigned index, struct memslot *slot)
+static void remove_from(struct memslot_set *set, struct memslot *slot)
 {
-    struct memslot_set *set = &slots->set[index];
-    struct memslot_node *node = &slot->node[index];
+    struct memslot_node *node = &slot->node[set->index];
 
     rb_erase(&set->by_gfn, &node->by_gfn);
     rb_erase(&set->by_id, &node->by_id);
@@ -184,43 +269,91 @@ static void remove_from(struct memslots *slots, unsigned index, struct memslot *
     set->count--;
 }
 
-static void set_invalid(struct memslots *slots, unsigned index, struct memslot *slot)
+static bool shows_the_same(const struct memslot *a, const struct memslot *b)
 {
-    slot->node[index].invalid = true;
+    return a->backing == b->backing && a->offset == b->offset && a->npages == b->npages;
 }
 
-/* Makes one edit in the set that nobody reads, shows that one to readers, and makes the edit in the other one. */
-static void change(struct memslots *slots, struct memslot *slot,
-                   void (*edit)(struct memslots *slots, unsigned index, struct memslot *slot))
+/* By id and by hva the new slot stands where the old one stood, and most often by gfn too: those trees are not searched. */
+static void replace_in(struct memslot_set *set, struct edit *edit)
 {
-    unsigned active = slots->active;
+    struct memslot_node *old = &edit->replace->node[set->index], *node = &edit->by->node[set->index];
 
-    assert(slots->changing);
-    /* Nobody has read this set since it was edited last. */
-    assert(slots->set[!active].last_used == NULL);
+    rb_replace(&set->by_id, &old->by_id, &node->by_id);
+    interval_tree_replace(&set->by_hva, &old->by_hva, &node->by_hva);
+    if (edit->replace->base.v == edit->by->base.v) {
+        rb_replace(&set->by_gfn, &old->by_gfn, &node->by_gfn);
+        return;
+    }
+    rb_erase(&set->by_gfn, &old->by_gfn);
+    if (!edit->placed)
+        edit->by_gfn = place_by_gfn(set, edit->by);
+    edit->placed = true;
+
+    struct memslot_node *parent = parent_node(set, &edit->by_gfn);
+    rb_insert(&set->by_gfn, &node->by_gfn, parent == NULL ? NULL : &parent->by_gfn, edit->by_gfn.side);
+}
+
+static void edit_set(struct memslot_set *set, struct edit *edit, u64 generation)
+{
+    /* A reader remembered it, and has left; what it remembered may go (M6). */
+    __atomic_store_n(&set->last_used, NULL, __ATOMIC_RELAXED);
+    if (edit->remove != NULL)
+        remove_from(set, edit->remove);
+    if (edit->insert != NULL)
+        insert_into(set, edit);
+    if (edit->replace != NULL)
+        replace_in(set, edit);
+    if (edit->invalidate != NULL)
+        edit->invalidate->node[set->index].invalid = true;
+    set->generation = generation;
+}
+
+/* Makes `set` the one that readers use, and returns when no reader uses the other one any more. */
+static void publish(struct memslots *slots, const struct memslot_set *set)
+{
+    const struct memslot_set *old = &slots->set[!set->index];
+
+    /* Pairs with memslots_read_begin(): exchanged first, then looked; there it is counted first, then looked. */
+    atomic_xchg(&slots->active, set->index);
+    /* Pairs with memslots_read_end(). A reader may need any lock before it ends, and none is held here (M4). */
+    while (atomic_read(&old->readers) != 0)
+        port_yield();
+}
+
+/* Makes one edit in the set that nobody reads, shows that set to readers, and edits the other one too (M1, M5). */
+static void change(struct memslots *slots, struct edit *edit)
+{
+    struct memslot_set *old = memslots_active(slots), *other = &slots->set[!old->index];
+
+    assert(is_changing(slots));
     slots->generation++;
-    edit(slots, !active, slot);
-    slots->set[!active].generation = slots->generation;
-    /* Pairs with the load in active_index(): who reads the index finds the set as it was edited. */
-    __atomic_store_n(&slots->active, !active, __ATOMIC_RELEASE);
-
-    slots->set[active].last_used = NULL;
-    edit(slots, active, slot);
-    slots->set[active].generation = slots->generation;
+    edit_set(other, edit, slots->generation);
+    publish(slots, other);
+    edit_set(old, edit, slots->generation);
 }
 
 void memslots_insert(struct memslots *slots, struct memslot *slot)
 {
-    change(slots, slot, insert_into);
+    change(slots, &(struct edit){ .insert = slot });
 }
 
 void memslots_invalidate(struct memslots *slots, struct memslot *slot)
 {
-    change(slots, slot, set_invalid);
+    change(slots, &(struct edit){ .invalidate = slot });
 }
 
 void memslots_remove(struct memslots *slots, struct memslot *slot)
 {
-    assert(memslots_is_invalid(slots, slot));
-    change(slots, slot, remove_from);
+    assert(memslots_is_invalid(memslots_active(slots), slot));
+    change(slots, &(struct edit){ .remove = slot });
+}
+
+void memslots_replace(struct memslots *slots, struct memslot *old, struct memslot *slot)
+{
+    assert(old->id == slot->id);
+    if (shows_the_same(old, slot))
+        change(slots, &(struct edit){ .replace = old, .by = slot });
+    else
+        change(slots, &(struct edit){ .remove = old, .insert = slot });
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The slots of a VM, as two sets with the same content: readers use the active one while the other one is edited, then
- * they are swapped, and the other one is edited in the same way (M1, M5). A set finds its slots by gfn, by hva and by id
- * in O(log n), and has no part that grows with anything but the number of its slots (M9): by id too this is a tree,
- * because a hash either has a size for the largest VM or can fail when it grows (M2).
+ * they are swapped, and when the last reader has left the old one it is edited in the same way (M1, M5). A set finds its
+ * slots by gfn, by hva and by id in O(log n), and has no part that grows with anything but the number of its slots (M9):
+ * by id too this is a tree, because a hash either has a size for the largest VM or can fail when it grows (M2).
  *
  * A change is prepared, which can fail and changes nothing, and then done, which cannot fail (M2).
  */
@@ -13,55 +13,82 @@
 #include "mm/memslot.h"
 
 struct memslot_set {
+    /* set once: */
+    unsigned index;
+    /* whoever changes the slots, while nobody reads the set: */
     struct rb_tree by_gfn;
     struct rb_tree by_id;
     struct rb_tree by_hva;
     u64 count;
-    u64 generation;            /* of the slots that are in it */
-    struct memslot *last_used; /* atomic; in this set and valid, or NULL (M6) */
+    u64 generation; /* of the slots that are in it */
+    /* atomic: */
+    struct memslot *last_used; /* in this set, or NULL (M6) */
+    u32 readers;
 };
 
 struct memslots {
     /* atomic: */
-    unsigned active;
+    u32 active;
+    u32 changing;
     /* whoever changes the slots: */
-    bool changing;
     u64 generation;
     struct memslot_set set[2];
 };
 
 void memslots_init(struct memslots *slots);
 
-/* The set that readers use, until their next port_yield(). */
-struct memslot_set *memslots_active(struct memslots *slots);
+/*
+ * Between begin and end the set, its slots and their backings stay as they are. A reader may take locks and yield; who
+ * changes the slots waits for it without a lock (M4), so a reader never waits for a change of slots, and makes none.
+ */
+struct memslot_set *memslots_read_begin(struct memslots *slots);
+void memslots_read_end(struct memslot_set *set);
 
 /* The slot at `gfn`, also an invalid one, or NULL. */
-struct memslot *memslots_find(struct memslots *slots, gfn_t gfn);
+struct memslot *memslots_find(struct memslot_set *set, gfn_t gfn);
 
-struct memslot *memslots_find_id(struct memslots *slots, u32 id);
+/* The slot at `gfn` or, where there is none, the next one above; NULL: there is none either. */
+struct memslot *memslots_find_from(struct memslot_set *set, gfn_t gfn);
+
+struct memslot *memslots_find_id(struct memslot_set *set, u32 id);
 
 /* The slots that show a part of [first, last], in the order of hva; NULL at the end. */
-struct memslot *memslots_first_hva(struct memslots *slots, hva_t first, hva_t last);
-struct memslot *memslots_next_hva(struct memslots *slots, const struct memslot *slot, hva_t first, hva_t last);
+struct memslot *memslots_first_hva(struct memslot_set *set, hva_t first, hva_t last);
+struct memslot *memslots_next_hva(struct memslot_set *set, const struct memslot *slot, hva_t first, hva_t last);
 
-/* All slots of set `index` in the order of gfn; NULL at the end. */
-struct memslot *memslots_first(const struct memslots *slots, unsigned index);
-struct memslot *memslots_next(const struct memslot *slot, unsigned index);
+/* All slots of a set in the order of gfn; NULL at the end. */
+struct memslot *memslots_first(const struct memslot_set *set);
+struct memslot *memslots_next(const struct memslot_set *set, const struct memslot *slot);
 
-/* Whether the active set has it as invalid. */
-bool memslots_is_invalid(const struct memslots *slots, const struct memslot *slot);
+/* Whether the slot is on its way out: nothing new is mapped (M3). */
+static inline bool memslots_is_invalid(const struct memslot_set *set, const struct memslot *slot)
+{
+    return slot->node[set->index].invalid;
+}
 
-/* Whether a slot like `wanted` could be added: 0, -EEXIST (its id or a part of its gfn range is taken). */
-int memslots_check(struct memslots *slots, const struct memslot *wanted);
-
-/* One change at a time: 0, -EBUSY. The end is memslots_end_change(). */
+/*
+ * One change at a time: 0, -EBUSY. The end is memslots_end_change(). In between the changer itself may look at the active
+ * set without memslots_read_begin().
+ */
 int memslots_begin_change(struct memslots *slots);
 void memslots_end_change(struct memslots *slots);
+struct memslot_set *memslots_active(struct memslots *slots);
 
-/* Between begin and end. Each is one new generation. */
+/*
+ * Between begin and end of a change: whether a slot like `wanted` could be added, or take the place of `old` (NULL: of
+ * none): 0, -EEXIST (its id or a part of its gfn range is another slot's).
+ */
+int memslots_check(struct memslots *slots, const struct memslot *wanted, const struct memslot *old);
+
+/*
+ * Between begin and end of a change. Each is one new generation, is seen at once as a whole, and returns when no reader
+ * uses the slots as they were before. It yields; no lock is held.
+ */
 void memslots_insert(struct memslots *slots, struct memslot *slot);
 void memslots_invalidate(struct memslots *slots, struct memslot *slot);
-/* Of a slot that is invalid. When it returns nobody can find it any more. */
+/* Of a slot that is invalid. */
 void memslots_remove(struct memslots *slots, struct memslot *slot);
+/* `slot` takes the place of `old`, which may be anywhere else and has the same id. */
+void memslots_replace(struct memslots *slots, struct memslot *old, struct memslot *slot);
 
 #endif

@@ -34,16 +34,16 @@ static struct pool_page *page_create(struct pool *pool)
     return page;
 }
 
-void *pool_alloc(struct pool *pool)
+/* A page of the list `open`. NULL: no memory. */
+static struct pool_page *page_open(struct pool *pool)
 {
-    struct pool_page *page = container_of(pool->open.next, struct pool_page, link);
+    return list_is_empty(&pool->open) ? page_create(pool) : container_of(pool->open.next, struct pool_page, link);
+}
 
-    if (list_is_empty(&pool->open)) {
-        page = page_create(pool);
-        if (page == NULL)
-            return NULL;
-    }
+static void *page_take(struct pool_page *page)
+{
     u32 index = 0;
+
     while (~page->in_use[index / WORD_BITS] == 0)
         index += WORD_BITS;
     index += (u32)__builtin_ctzll(~page->in_use[index / WORD_BITS]);
@@ -52,7 +52,29 @@ void *pool_alloc(struct pool *pool)
     page->used++;
     if (page->used == page->capacity)
         list_remove(&page->link);
-    return memset(object_at(page, index), 0, pool->size);
+    return object_at(page, index);
+}
+
+/* Whether nothing is in use any more: then the page is in no list, and the caller's. */
+static bool page_give(struct pool_page *page, u32 index)
+{
+    page->in_use[index / WORD_BITS] &= ~(1ull << index % WORD_BITS);
+    if (page->used == page->capacity)
+        list_add(&page->pool->open, &page->link);
+    page->used--;
+    if (page->used == 0)
+        list_remove(&page->link);
+    return page->used == 0;
+}
+
+void *pool_alloc(struct pool *pool)
+{
+    spin_lock(&pool->lock);
+
+    struct pool_page *page = page_open(pool);
+    void *object = page == NULL ? NULL : page_take(page);
+    spin_unlock(&pool->lock);
+    return object == NULL ? NULL : memset(object, 0, pool->size);
 }
 
 void pool_free(struct pool *pool, void *object)
@@ -62,13 +84,12 @@ void pool_free(struct pool *pool, void *object)
     u32 index = (u32)((u8 *)object - object_at(page, 0)) / pool->size;
 
     assert(page->pool == pool && object_at(page, index) == object);
-    assert(page->in_use[index / WORD_BITS] & 1ull << index % WORD_BITS);
-    page->in_use[index / WORD_BITS] &= ~(1ull << index % WORD_BITS);
-    if (page->used == page->capacity)
-        list_add(&pool->open, &page->link);
-    page->used--;
-    if (page->used == 0) {
-        list_remove(&page->link);
+    spin_lock(&pool->lock);
+
+    bool was_in_use = page->in_use[index / WORD_BITS] >> index % WORD_BITS & 1;
+    bool is_empty = was_in_use && page_give(page, index);
+    spin_unlock(&pool->lock);
+    assert(was_in_use);
+    if (is_empty)
         frame_free(frame, 0, FRAME_CONTROL);
-    }
 }

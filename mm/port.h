@@ -11,19 +11,25 @@
 
 struct vm_memory;
 
-/* The address at which the hypervisor reads and writes a frame of RAM. Valid for the frame itself only. */
+/* The address at which the hypervisor reads and writes a frame of RAM, and the other frames of its block behind it. */
 void *port_frame_address(pfn_t pfn);
 
 /* The frame behind an address that port_frame_address() gave, or behind an object that lies in such a frame. */
 pfn_t port_frame_of(const void *address);
 
 /*
- * No processor uses a translation of `vm` that was removed before the call: every processor that is in one of its guests
- * leaves it, and each executes INVEPT before it enters again. Returns when that is certain. No lock is held.
+ * Interrupts every processor that is in a guest of `vm`, so that it leaves the guest soon: all interrupts are sent, then
+ * it returns. It does not wait: mm/tlb.c does. No lock is held.
  */
-void port_flush_tlb(struct vm_memory *vm);
+void port_kick(struct vm_memory *vm);
 
-/* A point at which a long operation may be interrupted by other tasks. No lock is held. */
+/* The number of the processor that calls, below 2^16. It does not change while a lock is held. */
+unsigned port_processor(void);
+
+/* In a loop that waits for another processor, which does not wait for this one's task: PAUSE. A lock may be held. */
+void port_relax(void);
+
+/* A point at which a long operation may be interrupted by other tasks of its processor. No lock is held. */
 void port_yield(void);
 
 /* One line for the person who runs the machine. */

@@ -16,10 +16,11 @@ static void update(struct rb_tree *tree, struct rb_node *node)
         tree->update(node);
 }
 
-static void update_to_root(struct rb_tree *tree, struct rb_node *node)
+/* From `node`, which may be NULL, up to where nothing changes: what is above there was computed from the same. */
+static void update_upwards(struct rb_tree *tree, struct rb_node *node)
 {
-    for (; tree->update != NULL && node != NULL; node = node->parent)
-        tree->update(node);
+    while (tree->update != NULL && node != NULL && tree->update(node))
+        node = node->parent;
 }
 
 /* Puts `by`, which may be NULL, in the place that `node` has below its parent. */
@@ -58,7 +59,8 @@ void rb_insert(struct rb_tree *tree, struct rb_node *node, struct rb_node *paren
         assert(parent->child[side] == NULL);
         parent->child[side] = node;
     }
-    update_to_root(tree, node);
+    update(tree, node);
+    update_upwards(tree, parent);
 
     while (parent = node->parent, is_red(parent)) {
         struct rb_node *grandparent = parent->parent; /* there is one: the root is black */
@@ -128,6 +130,7 @@ static struct rb_node *leftmost(struct rb_node *node)
 void rb_erase(struct rb_tree *tree, struct rb_node *node)
 {
     struct rb_node *child, *parent; /* where a node goes missing */
+    struct rb_node *above;          /* from here on only what is carried changes */
     bool red;                       /* the color that goes missing there */
 
     if (node->child[0] == NULL || node->child[1] == NULL) {
@@ -135,6 +138,7 @@ void rb_erase(struct rb_tree *tree, struct rb_node *node)
         parent = node->parent;
         red = node->red;
         replace(tree, node, child);
+        above = parent;
     } else {
         struct rb_node *next = leftmost(node->child[1]);
 
@@ -150,8 +154,13 @@ void rb_erase(struct rb_tree *tree, struct rb_node *node)
         next->child[0]->parent = next;
         next->red = node->red;
         replace(tree, node, next);
+        /* It carries what belonged to its old place: whether that changes says nothing about the nodes above. */
+        for (struct rb_node *at = parent; at != next; at = at->parent)
+            update(tree, at);
+        update(tree, next);
+        above = next->parent;
     }
-    update_to_root(tree, parent);
+    update_upwards(tree, above);
     if (!red)
         erase_fixup(tree, child, parent);
     *node = (struct rb_node){ 0 };
@@ -169,4 +178,14 @@ struct rb_node *rb_next(const struct rb_node *node)
     while (node->parent != NULL && node == node->parent->child[1])
         node = node->parent;
     return node->parent;
+}
+
+void rb_replace(struct rb_tree *tree, struct rb_node *old, struct rb_node *node)
+{
+    *node = *old;
+    replace(tree, old, node);
+    for (unsigned side = 0; side < 2; side++) {
+        if (node->child[side] != NULL)
+            node->child[side]->parent = node;
+    }
 }

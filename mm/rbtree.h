@@ -16,14 +16,17 @@ struct rb_node {
 
 struct rb_tree {
     struct rb_node *root;
-    /* Recomputes what `node` carries from its children; NULL: nothing is carried. */
-    void (*update)(struct rb_node *node);
+    /* Recomputes what `node` carries from its children, and tells whether that changed; NULL: nothing is carried. */
+    bool (*update)(struct rb_node *node);
 };
 
 /* Adds `node` as child `side` of `parent`, where there is none; parent NULL: the tree is empty. */
 void rb_insert(struct rb_tree *tree, struct rb_node *node, struct rb_node *parent, unsigned side);
 
 void rb_erase(struct rb_tree *tree, struct rb_node *node);
+
+/* Puts `node`, whose member is equal to that of `old` in order and in what is carried, in the place of `old`. */
+void rb_replace(struct rb_tree *tree, struct rb_node *old, struct rb_node *node);
 
 /* In the order of the members; NULL at the end. */
 struct rb_node *rb_first(const struct rb_tree *tree);

@@ -20,10 +20,6 @@ struct shadow_page *shadow_page_alloc(void)
         goto no_frame;
     if (frame_record_set(page->frame, page) != 0)
         goto no_record;
-
-    u64 *entries = port_frame_address(page->frame);
-    for (unsigned i = 0; i < EPT_ENTRIES; i++)
-        entries[i] = EPT_EMPTY;
     return page;
 
 no_record:
@@ -38,6 +34,15 @@ void shadow_page_free(struct shadow_page *page)
     frame_record_clear(page->frame);
     frame_free(page->frame, 0, FRAME_TABLE);
     pool_free(&shadow_pages, page);
+}
+
+void shadow_page_fill(struct shadow_page *page, u64 entry, u64 step)
+{
+    u64 *entries = port_frame_address(page->frame);
+
+    for (unsigned i = 0; i < EPT_ENTRIES; i++, entry += step)
+        entries[i] = entry;
+    page->present = ept_is_present(entry) ? EPT_ENTRIES : 0;
 }
 
 struct shadow_page *shadow_page_of(pfn_t frame)

@@ -3,7 +3,9 @@
  * The record of one EPT table. It lies in a pool and is found from the table's frame by mm/frame_record.h.
  *
  * The role is what makes a table usable at a place besides its gfn: two tables may stand for each other only where both
- * gfn and role are equal, and the role contains the level (H3).
+ * gfn and role are equal, and the role contains the level (H3). How many levels its root has is not in it: EPT entries look
+ * the same below roots of 4 and of 5 levels, and so a 4-level root is also the first table below a 5-level one. Whether it is
+ * dying is not in it either: that is its generation.
  */
 #ifndef MM_SHADOW_PAGE_H
 #define MM_SHADOW_PAGE_H
@@ -12,11 +14,8 @@
 
 union role {
     struct {
-        u32 level : 4;   /* of the entries in the table: enum level */
-        u32 levels : 4;  /* of the root that it belongs to: 4 or 5 */
-        u32 view : 16;   /* 0: the memory as it is */
-        u32 direct : 1;  /* maps guest frames by their number */
-        u32 invalid : 1; /* dying: nothing is added below it, or taken from it */
+        u32 level : 4; /* of the entries in the table: enum level */
+        u32 view : 16; /* 0: the memory as it is */
     };
     u32 word;
 };
@@ -26,19 +25,25 @@ struct shadow_page {
     /* set once, before the table is reachable: */
     pfn_t frame;
     gfn_t gfn; /* the first that the table covers */
-    struct shadow_page *parent;
-    u64 generation; /* of the VM's slots */
+    union role role;
+    u64 generation; /* of the VM's tables: spt->generation */
     /* atomic: */
     u64 present; /* entries */
-    /* exclusive ownership of the tree: */
-    union role role;
-    struct list_node link; /* in spt->pages, then in a tlb_gather; in a table_cache before */
+    /* the hash's lock, or, without a hash, the VM's lock: */
+    u64 references; /* entries and roots that lead to it */
+    struct shadow_page *hash_next;
+    /* spt->pages_lock while it is in spt->pages; then in a tlb_gather; before, in a table_cache: */
+    struct list_node link;
     /* mm/audit.c: */
-    u64 audited; /* the pass that reached it */
+    u64 audited;          /* the pass that reached it */
+    u64 audit_references; /* how often */
 };
 
-/* A table that is wholly filled with empty entries (P1), not reachable, with its record. NULL: no memory. */
+/* A table that is not reachable, with its record, whose entries are anything yet. NULL: no memory. */
 struct shadow_page *shadow_page_alloc(void);
+
+/* Fills a table that is not reachable yet (P1): entry n becomes `entry` + n * `step`. */
+void shadow_page_fill(struct shadow_page *page, u64 entry, u64 step);
 
 /* Nothing can reach the table any more (P2: that is tlb_gather_release(), or it was never reachable). */
 void shadow_page_free(struct shadow_page *page);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The tree and its accounting: see mm/spt.h. What maps is mm/spt_map.c, what removes mm/spt_zap.c. */
+/*
+ * The tree and its accounting: see mm/spt.h. Roots are mm/spt_root.c; what maps is mm/spt_map.c, what removes
+ * mm/spt_zap.c, what changes leaves in place mm/spt_range.c.
+ */
 #include "mm/spt.h"
 
 #include "mm/atomic.h"
@@ -7,29 +10,95 @@
 #include "mm/pte.h"
 #include "mm/vm.h"
 
-static void entry_changed(struct spt *spt, struct shadow_page *page, u64 old, u64 value, struct tlb_gather *gather);
-
 static void table_added(struct spt *spt, struct shadow_page *page)
 {
+    spin_lock(&spt->pages_lock);
     list_add(&spt->pages, &page->link);
+    spin_unlock(&spt->pages_lock);
     counter_add(&spt->tables, 1);
+}
+
+static void table_forgotten(struct spt *spt, struct shadow_page *page)
+{
+    spin_lock(&spt->pages_lock);
+    list_remove(&page->link);
+    spin_unlock(&spt->pages_lock);
+    counter_add(&spt->tables, -1);
+}
+
+struct shadow_page *spt_table_get(struct spt *spt, struct shadow_page *page)
+{
+    /* Pairs with the write in spt_activate_hash(). */
+    struct shadow_hash *hash = atomic_read(&spt->hash);
+
+    page->generation = spt->generation;
+    page->references = 1;
+    if (hash != NULL) {
+        counter_add(&spt->lookups, 1);
+        struct shadow_page *found = shadow_hash_find_or_add(hash, page);
+
+        if (found != page)
+            return found;
+    }
+    table_added(spt, page);
+    return page;
+}
+
+/* Gives up a reference. Whether it was the last one. */
+static bool put_reference(struct spt *spt, struct shadow_page *page)
+{
+    struct shadow_hash *hash = atomic_read(&spt->hash);
+
+    return hash == NULL ? --page->references == 0 : shadow_hash_put(hash, page);
+}
+
+bool spt_table_unget(struct spt *spt, struct shadow_page *page, struct table_cache *cache)
+{
+    if (!put_reference(spt, page))
+        return false;
+    table_forgotten(spt, page);
+    table_cache_return(cache, page);
+    return true;
 }
 
 /*
  * Nothing points to the table any more, but processors may still walk through it until the flush: so its entries are
- * taken with exchange, and whatever they set in them before is seen (P4).
+ * taken with exchange, and whatever they set in them before is seen (P4). In an entry that is not present nobody sets
+ * anything, and nobody else changes it: the lock is exclusive, and what works without it changes present ones only.
  */
 static void table_removed(struct spt *spt, struct shadow_page *page, struct tlb_gather *gather)
 {
     u64 *entries = port_frame_address(page->frame);
+    enum level level = page->role.level;
+    s64 present = 0, leaves = 0;
 
-    for (unsigned i = 0; i < EPT_ENTRIES; i++)
-        entry_changed(spt, page, pte_xchg(&entries[i], EPT_EMPTY), EPT_EMPTY, gather);
-    assert(counter_read(&page->present) == 0);
-    page->role.invalid = 1;
-    list_remove(&page->link);
-    counter_add(&spt->tables, -1);
+    tlb_gather_note(gather);
+    for (unsigned i = 0; i < EPT_ENTRIES; i++) {
+        if (!ept_is_present(pte_read(&entries[i])))
+            continue;
+
+        u64 old = pte_xchg(&entries[i], EPT_EMPTY);
+        present++;
+        if (ept_is_leaf(old, level))
+            leaves++;
+        else
+            spt_table_put(spt, shadow_page_of(ept_frame(old)), gather);
+    }
+    if (leaves != 0)
+        counter_add(&spt->mapped[level], -leaves);
+    assert(counter_read(&page->present) == (u64)present);
+    page->present = 0;
+    table_forgotten(spt, page);
     tlb_gather_table(gather, page);
+}
+
+void spt_table_put(struct spt *spt, struct shadow_page *page, struct tlb_gather *gather)
+{
+    assert(rwlock_is_mine(&spt->lock));
+    if (put_reference(spt, page))
+        table_removed(spt, page, gather);
+    else
+        tlb_gather_note(gather);
 }
 
 /* An entry of the table `page` has changed from `old` to `value`. */
@@ -43,62 +112,47 @@ static void entry_changed(struct spt *spt, struct shadow_page *page, u64 old, u6
         counter_add(&spt->mapped[level], -1);
     if (ept_is_leaf(value, level))
         counter_add(&spt->mapped[level], 1);
-    if (ept_change_needs_flush(old, value)) {
-        assert(gather != NULL);
-        tlb_gather_note(gather);
-    }
+    assert(!ept_change_needs_flush(old, value) || (gather != NULL && gather->needs_flush));
+    if (ept_is_table(old, level) && !(ept_is_table(value, level) && ept_frame(old).v == ept_frame(value).v))
+        spt_table_put(spt, shadow_page_of(ept_frame(old)), gather);
+}
 
-    bool same_table = ept_is_table(old, level) && ept_is_table(value, level) && ept_frame(old).v == ept_frame(value).v;
-    if (ept_is_table(value, level) && !same_table)
-        table_added(spt, shadow_page_of(ept_frame(value)));
-    if (ept_is_table(old, level) && !same_table)
-        table_removed(spt, shadow_page_of(ept_frame(old)), gather);
+/* Before the change: should that fail, there is one flush too many. */
+static void note_change(u64 old, u64 value, struct tlb_gather *gather)
+{
+    if (!ept_change_needs_flush(old, value))
+        return;
+    assert(gather != NULL);
+    tlb_gather_note(gather);
 }
 
 bool spt_set_entry(struct spt_iter *it, u64 value, struct tlb_gather *gather)
 {
     u64 old = it->old;
 
+    note_change(old, value, gather);
     if (!pte_cmpxchg(spt_iter_entry(it), &it->old, value))
         return false;
     it->old = value;
-    entry_changed(it->spt, shadow_page_of(port_frame_of(it->tables[it->level])), old, value, gather);
+    entry_changed(it->spt, spt_iter_page(it), old, value, gather);
     return true;
 }
 
-void spt_place_table(const struct spt_iter *it, struct shadow_page *page)
+union role spt_role(const struct view *view, gfn_t gfn, enum level level)
 {
-    page->parent = shadow_page_of(port_frame_of(it->tables[it->level]));
-    page->gfn = it->gfn;
-    page->role = page->parent->role;
-    page->role.level = it->level - 1;
-    page->generation = vm_slots_generation(it->spt->vm);
+    gfn_t end = { gfn.v + level_pages(level + 1) };
+
+    bool differs = view != NULL && view_differs(view, gfn, end);
+
+    return (union role){ .level = level & 7, .view = differs ? view->id & 0xffff : 0 };
 }
 
-int spt_create(struct spt *spt, struct vm_memory *vm, unsigned levels)
+union role spt_child_role(const struct spt_iter *it, const struct view *view)
 {
-    struct shadow_page *root = shadow_page_alloc();
-
-    if (root == NULL)
-        return -ENOMEM;
-    root->role = (union role){ .level = levels & 7, .levels = levels & 7, .direct = 1 };
-    *spt = (struct spt){ .vm = vm, .root = root };
-    list_init(&spt->pages);
-    table_added(spt, root);
-    return 0;
+    return spt_role(spt_iter_page(it)->role.view == 0 ? NULL : view, it->gfn, it->level - 1);
 }
 
-void spt_destroy(struct spt *spt)
+gfn_t spt_end(const struct shadow_page *root)
 {
-    TLB_GATHER(gather, spt->vm);
-
-    spt_zap_all(spt, (gfn_t){ 0 }, spt_end(spt));
-    table_removed(spt, spt->root, &gather);
-    tlb_gather_finish(&gather);
-    assert(list_is_empty(&spt->pages) && counter_read(&spt->tables) == 0);
-}
-
-gfn_t spt_end(const struct spt *spt)
-{
-    return (gfn_t){ level_pages((enum level)spt->root->role.level) * EPT_ENTRIES };
+    return shadow_page_end(root);
 }

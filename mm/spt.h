@@ -1,49 +1,136 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A second-level page table: a root and all tables below it. A VM has one for each role that its vCPUs use.
+ * The second-level page tables of a VM: its roots and all tables below them, under one lock.
  *
- * Every change of an entry goes through spt_set_entry(): the one place that counts leaves, present entries and tables,
- * notes the flush, and takes apart what was below a replaced entry (H1, H7).
+ * Faults hold the lock shared: they add tables and leaves, and give permissions, by compare-exchange, any number of them at
+ * once. Whoever unlinks a table holds it exclusively (H4). Every change of an entry goes through spt_set_entry(): the one
+ * place that counts leaves, present entries and tables, notes the flush, and takes apart what was below a replaced entry
+ * (H1, H7).
+ *
+ * A VM has one root for the memory as it is; views and roots with another number of levels are further ones. A table that
+ * would be equal in two of them exists once: with the second root the hash of mm/shadow_hash.h comes to life (H5). What
+ * makes a table is the gfn and the role, and the role is computed from the place alone (spt_role), so equal tables have
+ * equal keys by construction.
  */
 #ifndef MM_SPT_H
 #define MM_SPT_H
 
+#include "mm/rwlock.h"
+#include "mm/shadow_hash.h"
 #include "mm/shadow_page.h"
+#include "mm/spinlock.h"
 #include "mm/spt_iter.h"
 #include "mm/table_cache.h"
 #include "mm/tlb_gather.h"
+#include "mm/view.h"
 
 struct vm_memory;
+
+/* What a vCPU holds instead of a table: which table it is changes when all is invalidated. */
+struct spt_root {
+    /* set once: */
+    struct view *view; /* NULL: the memory as it is */
+    enum level top;    /* of its entries: LEVEL_512G has 4 levels, LEVEL_256T has 5 */
+    /* the lock, exclusive: */
+    struct list_node link; /* in spt->roots, or in spt->dying */
+    u64 users;             /* vCPUs */
+    struct spt_root *next; /* of those that the same owner put into spt->dying */
+    /* the same; read atomically without the lock: */
+    struct shadow_page *page; /* a reference */
+};
 
 struct spt {
     /* set once: */
     struct vm_memory *vm;
-    struct shadow_page *root;
+    struct spt_root *base; /* the memory as it is, in as many levels as mm_init() was told */
+    struct rwlock lock;
+    /* lock, exclusive to change: */
+    struct list_node roots;   /* struct spt_root, `base` first */
+    struct list_node dying;   /* struct spt_root that no vCPU has any more, until it is taken apart (G3) */
+    struct list_node views;   /* struct view */
+    u32 changing_views;       /* atomic: somebody changes or drops a view */
+    u64 generation;           /* of the tables: moves when all is invalidated (G1) */
+    struct shadow_hash *hash; /* NULL: one root, nothing to share (H5); never goes back to NULL */
+    /* pages_lock: */
+    struct spinlock pages_lock;
+    struct list_node pages; /* struct shadow_page, all of them, the youngest first */
     /* atomic: */
-    u64 tables;               /* with the root */
+    u64 tables;               /* with the roots */
     u64 mapped[LEVEL_1G + 1]; /* leaves by level */
-    /* exclusive ownership of the tree: */
-    struct list_node pages; /* struct shadow_page: every table that is reachable */
+    u64 lookups, reclaimed;
+    u64 table_limit; /* 0: none */
 };
 
-/* Only a root, for `levels` levels. 0, -ENOMEM. */
-int spt_create(struct spt *spt, struct vm_memory *vm, unsigned levels);
+/* Only a root. 0, -ENOMEM. */
+int spt_create(struct spt *spt, struct vm_memory *vm);
 
 /* Zaps all and frees all. No vCPU uses it any more. Yields. */
 void spt_destroy(struct spt *spt);
 
-/* The first gfn that the tree cannot map. */
-gfn_t spt_end(const struct spt *spt);
+/* ---- roots: mm/spt_root.c. No lock is held; they take it exclusively. */
+
+void spt_root_get(struct spt *spt, struct spt_root *root);
+void spt_root_put(struct spt *spt, struct spt_root *root);
+
+/*
+ * The root for `view` with `levels` levels, with one more user. The first one besides spt->base brings the hash to life. 0,
+ * -ENOENT (there is no such view), -EINVAL (levels), -ENOMEM. Yields.
+ */
+int spt_root_open(struct spt *spt, u32 view, unsigned levels, struct spt_root **root);
+
+/* Empty roots take the place of all roots; returns when no vCPU can use an old one and they are gone. 0, -ENOMEM. Yields. */
+int spt_invalidate_all(struct spt *spt);
+
+/* ---- views: mm/spt_view.c. See mm/vm_memory.h. No lock is held, but for spt_find_view(). */
+
+/* NULL: there is none with this id, or it is being dropped. */
+struct view *spt_find_view(const struct spt *spt, u32 id);
+int spt_create_view(struct spt *spt, u32 *view);
+int spt_protect_view(struct spt *spt, u32 view, gfn_t first, gfn_t end, u64 permissions);
+int spt_drop_view(struct spt *spt, u32 view);
+
+/* ---- tables and entries. The lock is held, shared is enough unless it says otherwise. */
+
+/* The first gfn that the tree below `root` cannot map. */
+gfn_t spt_end(const struct shadow_page *root);
+
+/* The same; without any lock. */
+static inline gfn_t spt_root_end(const struct spt_root *root)
+{
+    return (gfn_t){ level_pages(root->top) * EPT_ENTRIES };
+}
+
+/* The role of a table at `gfn` whose entries have `level`, in a tree for `view`. */
+union role spt_role(const struct view *view, gfn_t gfn, enum level level);
+
+/* The same for the table below the entry where `it` stands. A table of no view has none of a view below it. */
+union role spt_child_role(const struct spt_iter *it, const struct view *view);
+
+/*
+ * The table with gfn and role of `page`, which is filled and not reachable yet: another one that exists already (only in a
+ * VM with a hash), or `page`. With a reference, for the entry that will lead to it.
+ */
+struct shadow_page *spt_table_get(struct spt *spt, struct shadow_page *page);
+
+/* Gives the reference back that no entry got. If nobody else has one the table goes to `cache`: true. */
+bool spt_table_unget(struct spt *spt, struct shadow_page *page, struct table_cache *cache);
+
+/* Gives up the reference of an entry, or a root, that led to the table. Exclusive. */
+void spt_table_put(struct spt *spt, struct shadow_page *page, struct tlb_gather *gather);
 
 /*
  * Replaces the entry where `it` stands, if it is still it->old; then it->old = value. Otherwise false, with what is there
- * now in it->old. `gather` may be NULL where nothing is removed. A `value` that points to a table takes over a table of
- * spt_place_table().
+ * now in it->old. A `value` that points to a table takes over a reference. `gather` may be NULL where nothing is removed.
+ * Exclusive where the entry points to a table that it does not point to any more. Without the lock, within
+ * vcpu_memory_walk_begin() and _end(), only to give a permission to a leaf.
  */
 bool spt_set_entry(struct spt_iter *it, u64 value, struct tlb_gather *gather);
 
-/* Makes `page` the record of a table that could hang under the entry where `it` stands. */
-void spt_place_table(const struct spt_iter *it, struct shadow_page *page);
+/*
+ * Puts the table that belongs where `it` stands in a tree for `view`: one that exists, or an empty one of `cache`. 0 (also
+ * if somebody else changed the entry: it->old says what is there), -EAGAIN (the cache is empty).
+ */
+int spt_link_table(struct spt_iter *it, const struct view *view, struct table_cache *cache, struct tlb_gather *gather);
 
 /* A guest frame and where it shall lead. */
 struct spt_mapping {
@@ -53,24 +140,57 @@ struct spt_mapping {
     u64 permissions; /* EPT_READ | … */
 };
 
-/* Tables that spt_map() would need now. A hint: it is read without the lock. */
-unsigned spt_missing_tables(struct spt *spt, gfn_t gfn, enum level level);
-
 /*
  * Maps, for an access that needs the permissions `needed`. 0, -EEXIST (an entry that permits it was there), -EAGAIN (more
- * tables are needed than `cache` has). Where smaller pages are mapped around `gfn` already, it maps one of their size.
+ * tables are needed than `cache` has, or the entry changes all the time), -EACCES (the view denies it). Where smaller pages
+ * are mapped around `gfn` already, it maps one of their size; after 0 and -EEXIST mapping->level is the level of the leaf.
  */
-int spt_map(struct spt *spt, const struct spt_mapping *mapping, u64 needed, struct table_cache *cache,
+int spt_map(struct spt *spt, struct spt_root *root, struct spt_mapping *mapping, u64 needed, struct table_cache *cache,
             struct tlb_gather *gather);
 
-/*
- * Removes all that maps a part of [first, end), also where a large page reaches beyond it, and the tables that become
- * empty. It stops after a bounded number of tables: then finish the gather and go on from the gfn that it returns, until
- * that is `end`.
- */
-gfn_t spt_zap_range(struct spt *spt, gfn_t first, gfn_t end, struct tlb_gather *gather);
+/* ---- removing: mm/spt_zap.c */
 
-/* spt_zap_range() to the end, with flush, release and yield after each step. */
+enum spt_zap {
+    ZAP_MAPPED, /* what maps a part of the range, also where a large page reaches beyond it, and tables that become empty */
+    ZAP_UNLIKE, /* what is only in a tree for `view`; tables that do not belong into it are given up rather than emptied */
+    ZAP_OWN,    /* what tables of views map in it, and not what tables of the memory as it is map */
+    ZAP_TREE, /* everything in the range; tables that somebody else has, too, are given up rather than emptied */
+};
+
+/*
+ * Removes below `root` in [first, end). It stops after a bounded number of tables: then unlock, finish the gather, and go on
+ * from the gfn that it returns, until that is `end`. Exclusive.
+ */
+gfn_t spt_zap_range(struct spt *spt, struct shadow_page *root, gfn_t first, gfn_t end, enum spt_zap what,
+                    const struct view *view, struct tlb_gather *gather);
+
+/*
+ * ZAP_MAPPED of all roots, also dying ones, to the end: with lock, flush, release and yield for each step. No lock is held;
+ * a range that is not empty takes the lock exclusively at least once.
+ */
 void spt_zap_all(struct spt *spt, gfn_t first, gfn_t end);
+
+/* Whether a long operation ends its step when somebody waits for the lock. docs/performance.md says why the default is so. */
+extern bool spt_yield_on_contention;
+
+/*
+ * Puts a table of leaves of the next smaller level, which map the same, in the place of the large leaf where `it` stands in
+ * a tree for `view` (mm/spt_split.c). 0 (also if somebody else changed the entry), -EAGAIN (the cache is empty). The lock is
+ * held; in a VM with a hash exclusively.
+ */
+int spt_split_leaf(struct spt_iter *it, const struct view *view, struct table_cache *cache, struct tlb_gather *gather);
+
+/* ---- leaves in place, in all roots: mm/spt_range.c. No lock is held. Yields. */
+
+/* Splits leaves until none in the range is larger than `largest`. 0, -ENOMEM (a part is split). */
+int spt_split_all(struct spt *spt, gfn_t first, gfn_t end, enum level largest);
+
+/* Takes write permission away. `may_return`: a fault may give it back without a lock. */
+void spt_write_protect_all(struct spt *spt, gfn_t first, gfn_t end, bool may_return);
+
+/* ---- the limit: mm/spt_reclaim.c. No lock is held. Yields. */
+
+/* If the VM has as many tables as its limit allows: unmaps what the oldest tables map, in all roots. */
+void spt_reclaim(struct spt *spt);
 
 #endif

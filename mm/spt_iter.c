@@ -13,12 +13,17 @@ static void stand_at(struct spt_iter *it, enum level level, gfn_t gfn)
     it->old = pte_read(spt_iter_entry(it));
 }
 
-void spt_iter_start(struct spt_iter *it, struct spt *spt, gfn_t gfn)
+struct shadow_page *spt_iter_page(const struct spt_iter *it)
 {
-    enum level level = spt->root->role.level;
+    return shadow_page_of(port_frame_of(it->tables[it->level]));
+}
+
+void spt_iter_start(struct spt_iter *it, struct spt *spt, const struct shadow_page *root, gfn_t gfn)
+{
+    enum level level = root->role.level;
 
     *it = (struct spt_iter){ .spt = spt };
-    it->tables[level] = port_frame_address(spt->root->frame);
+    it->tables[level] = port_frame_address(root->frame);
     stand_at(it, level, gfn);
 }
 
@@ -41,5 +46,15 @@ bool spt_iter_next(struct spt_iter *it)
     if (ept_index(it->gfn, it->level) == EPT_ENTRIES - 1)
         return false;
     stand_at(it, it->level, spt_iter_end(it));
+    return true;
+}
+
+bool spt_iter_forward(struct spt_iter *it, gfn_t end)
+{
+    while (spt_iter_end(it).v >= end.v || !spt_iter_next(it)) {
+        if (spt_iter_at_root(it))
+            return false;
+        spt_iter_up(it);
+    }
     return true;
 }

@@ -6,6 +6,7 @@
 #include "mm/ept.h"
 
 struct spt;
+struct shadow_page;
 
 struct spt_iter {
     struct spt *spt;
@@ -15,8 +16,8 @@ struct spt_iter {
     u64 *tables[LEVEL_256T + 1]; /* from the root's level down to `level`: the entries of that level */
 };
 
-/* At the root's entry for `gfn`. */
-void spt_iter_start(struct spt_iter *it, struct spt *spt, gfn_t gfn);
+/* At the entry of the table `root` for `gfn`. */
+void spt_iter_start(struct spt_iter *it, struct spt *spt, const struct shadow_page *root, gfn_t gfn);
 
 /* Into the table that it->old points to, to its entry for `gfn`, which it->old covers. */
 void spt_iter_down(struct spt_iter *it, gfn_t gfn);
@@ -31,6 +32,12 @@ static inline bool spt_iter_at_root(const struct spt_iter *it)
 {
     return it->level == LEVEL_256T || it->tables[it->level + 1] == NULL;
 }
+
+/* To the next entry in the order of gfn that begins below `end`, in this table or in those above it. False: there is none. */
+bool spt_iter_forward(struct spt_iter *it, gfn_t end);
+
+/* The record of the table that the entry lies in. */
+struct shadow_page *spt_iter_page(const struct spt_iter *it);
 
 static inline u64 *spt_iter_entry(const struct spt_iter *it)
 {

@@ -5,58 +5,101 @@
  */
 #include "mm/spt.h"
 
+#include "mm/atomic.h"
 #include "mm/port.h"
 #include "mm/pte.h"
 
-unsigned spt_missing_tables(struct spt *spt, gfn_t gfn, enum level level)
-{
-    struct spt_iter it;
+/* Compare-exchanges that may fail in one call: each time somebody else made progress at this very entry. */
+enum { ATTEMPTS = 32 };
 
-    spt_iter_start(&it, spt, gfn);
-    while (it.level > level && ept_is_table(it.old, it.level))
-        spt_iter_down(&it, gfn);
-    return it.level > level ? it.level - level : 0;
+int spt_link_table(struct spt_iter *it, const struct view *view, struct table_cache *cache, struct tlb_gather *gather)
+{
+    struct shadow_page *page = table_cache_take(cache);
+
+    if (page == NULL)
+        return -EAGAIN;
+    assert(spt_iter_page(it)->generation == it->spt->generation);
+    page->gfn = it->gfn;
+    page->role = spt_child_role(it, view);
+    shadow_page_fill(page, EPT_EMPTY, 0);
+
+    struct shadow_page *table = spt_table_get(it->spt, page);
+    if (table != page)
+        table_cache_return(cache, page);
+    if (!spt_set_entry(it, ept_table(table->frame), gather))
+        spt_table_unget(it->spt, table, cache);
+    return 0;
 }
 
-/* Puts an empty table where `it` stands. False: it->old is something else by now. */
-static bool publish_table(struct spt_iter *it, struct shadow_page *page, struct table_cache *cache,
-                          struct tlb_gather *gather)
+/* The largest level up to the mapping's at which `view` says one thing for all of the large page. */
+static enum level level_in_view(const struct spt_mapping *mapping, const struct view *view)
 {
-    spt_place_table(it, page);
-    if (spt_set_entry(it, ept_table(page->frame), gather))
-        return true;
-    table_cache_return(cache, page);
-    return false;
+    enum level level = mapping->level;
+
+    for (; level > LEVEL_4K; level--) {
+        gfn_t first = { mapping->gfn.v & ~(level_pages(level) - 1) };
+
+        if (view_is_uniform(view, first, (gfn_t){ first.v + level_pages(level) }))
+            break;
+    }
+    return level;
 }
 
-static u64 leaf_for(const struct spt_mapping *mapping, enum level level)
+/*
+ * Whether the table where `it` stands does not belong into a tree for `view`: the view has just been changed, and nobody has
+ * taken the table out of it yet. A leaf of the view would be one for everybody there.
+ */
+static bool is_still_shared(const struct spt_iter *it, const struct view *view)
 {
-    pfn_t first = { mapping->pfn.v & ~(level_pages(level) - 1) };
+    if (view == NULL)
+        return false;
 
-    return ept_leaf(first, level, mapping->permissions);
+    const struct shadow_page *page = spt_iter_page(it);
+    return page->role.view == 0 && view_differs(view, page->gfn, shadow_page_end(page));
 }
 
-int spt_map(struct spt *spt, const struct spt_mapping *mapping, u64 needed, struct table_cache *cache,
+/* What the leaf becomes. What the processor has noted in the old one stays, if that led to the same memory. */
+static u64 leaf_for(const struct spt_iter *it, pfn_t pfn, u64 permissions)
+{
+    pfn_t first = { pfn.v & ~(level_pages(it->level) - 1) };
+    u64 leaf = ept_leaf(first, it->level, permissions);
+
+    if (ept_is_leaf(it->old, it->level) && ept_frame(it->old).v == first.v)
+        leaf |= it->old & (EPT_ACCESSED | EPT_DIRTY);
+    return leaf;
+}
+
+int spt_map(struct spt *spt, struct spt_root *root, struct spt_mapping *mapping, u64 needed, struct table_cache *cache,
             struct tlb_gather *gather)
 {
+    u64 permissions = mapping->permissions & view_permissions(root->view, mapping->gfn);
+    enum level level = level_in_view(mapping, root->view);
+    unsigned attempts = 0;
     struct spt_iter it;
 
     assert(mapping->level <= LEVEL_1G && ept_permits(mapping->permissions, needed));
     assert(((mapping->gfn.v ^ mapping->pfn.v) & (level_pages(mapping->level) - 1)) == 0);
-    spt_iter_start(&it, spt, mapping->gfn);
-    for (;;) {
+    if (permissions == 0 || !ept_permits(permissions, needed))
+        return -EACCES;
+    spt_iter_start(&it, spt, root->page, mapping->gfn);
+    while (attempts < ATTEMPTS) {
         if (ept_is_table(it.old, it.level)) {
             spt_iter_down(&it, mapping->gfn);
         } else if (ept_is_present(it.old) && ept_permits(it.old, needed)) {
+            mapping->level = it.level;
             return -EEXIST;
-        } else if (it.level > mapping->level) {
-            struct shadow_page *page = table_cache_take(cache);
-
-            if (page == NULL)
+        } else if (is_still_shared(&it, root->view)) {
+            return -EAGAIN;
+        } else if (it.level > level) {
+            if (spt_link_table(&it, root->view, cache, gather) != 0)
                 return -EAGAIN;
-            publish_table(&it, page, cache, gather);
-        } else if (spt_set_entry(&it, leaf_for(mapping, it.level), gather)) {
+            attempts++;
+        } else if (spt_set_entry(&it, leaf_for(&it, mapping->pfn, permissions), gather)) {
+            mapping->level = it.level;
             return 0;
+        } else {
+            attempts++;
         }
     }
+    return -EAGAIN;
 }

@@ -4,12 +4,12 @@
 
 int table_cache_fill(struct table_cache *cache, unsigned count)
 {
-    for (; count > 0; count--) {
+    while (cache->count < count) {
         struct shadow_page *page = shadow_page_alloc();
 
         if (page == NULL)
             return -ENOMEM;
-        list_add(&cache->pages, &page->link);
+        table_cache_return(cache, page);
     }
     return 0;
 }
@@ -21,12 +21,14 @@ struct shadow_page *table_cache_take(struct table_cache *cache)
 
     struct shadow_page *page = container_of(cache->pages.next, struct shadow_page, link);
     list_remove(&page->link);
+    cache->count--;
     return page;
 }
 
 void table_cache_return(struct table_cache *cache, struct shadow_page *page)
 {
     list_add(&cache->pages, &page->link);
+    cache->count++;
 }
 
 void table_cache_drain(struct table_cache *cache)

@@ -2,26 +2,38 @@
 /* See mm/tlb_gather.h. */
 #include "mm/tlb_gather.h"
 
-#include "mm/port.h"
+#include "mm/atomic.h"
+#include "mm/tlb.h"
+#include "mm/vm.h"
 
 void tlb_gather_note(struct tlb_gather *gather)
 {
+    if (gather->needs_flush)
+        return;
     gather->needs_flush = true;
+    atomic_add(&gather->vm->unflushed, 1);
+}
+
+void tlb_gather_join(struct tlb_gather *gather)
+{
+    if (!gather->needs_flush && atomic_read(&gather->vm->unflushed) != 0)
+        tlb_gather_note(gather);
 }
 
 void tlb_gather_table(struct tlb_gather *gather, struct shadow_page *page)
 {
     list_add(&gather->tables, &page->link);
     gather->count++;
-    gather->needs_flush = true;
+    tlb_gather_note(gather);
 }
 
 void tlb_gather_flush(struct tlb_gather *gather)
 {
     if (!gather->needs_flush)
         return;
-    port_flush_tlb(gather->vm);
+    tlb_flush(gather->vm);
     gather->needs_flush = false;
+    atomic_add(&gather->vm->unflushed, -1);
 }
 
 void tlb_gather_release(struct tlb_gather *gather)

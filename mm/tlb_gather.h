@@ -25,8 +25,17 @@ struct tlb_gather {
     __attribute__((cleanup(tlb_gather_drop))) struct tlb_gather name = { .vm = (memory), \
                                                                          .tables = LIST_EMPTY((name).tables) }
 
-/* A translation was removed that processors may still use. */
+/*
+ * A translation is removed that processors may still use. Under the lock of the tables, and before the entry changes where
+ * that is shared: who finds the entry changed finds this too, with tlb_gather_join().
+ */
 void tlb_gather_note(struct tlb_gather *gather);
+
+/*
+ * For an operation that promises that nobody uses something any more: it may have found that somebody else has removed it,
+ * who has not flushed yet. Under the lock, after looking.
+ */
+void tlb_gather_join(struct tlb_gather *gather);
 
 /* As tlb_gather_note(), and the table goes back when that is over. It is in no list any more. */
 void tlb_gather_table(struct tlb_gather *gather, struct shadow_page *page);

@@ -5,23 +5,51 @@
 
 #include "mm/list.h"
 #include "mm/memslots.h"
+#include "mm/spinlock.h"
 #include "mm/spt.h"
+#include "mm/vcpu_memory.h"
 #include "mm/vm_memory.h"
 
 struct vm_memory {
-    struct list_node link; /* of all VMs */
+    /* the lock of the list of VMs: */
+    struct list_node link;
+    u64 users; /* who found it in the list and still uses it */
+    /* own locks: */
     struct memslots slots;
     struct spt spt;
+    /* vcpus_lock: */
+    struct spinlock vcpus_lock;
+    struct list_node vcpus; /* struct vcpu_memory */
     /* atomic: */
-    u64 faults, faults_installed, faults_spurious;
+    u64 tlb_generation; /* moves with each flush */
+    u64 unflushed;      /* gathers that have noted a removal and not flushed yet */
+    u64 has_markers;    /* of devices; 0: certainly none (mm/device_marker.c) */
+    u64 faults, faults_installed, faults_spurious, faults_retried, faults_lockless, flushes;
 };
 
 /* As mm_init() was told. */
 const struct mm_caps *mm_caps(void);
 
-u64 vm_slots_generation(const struct vm_memory *vm);
+/*
+ * All VMs, one after the other; NULL: the first, and at the end. The VM that is returned stays until it is given to the
+ * next call, or to vm_put(): so a VM may come or go while others are looked at.
+ */
+struct vm_memory *vm_next(struct vm_memory *vm);
+void vm_put(struct vm_memory *vm);
 
-/* All VMs, one after the other; NULL: the first, and at the end. */
-struct vm_memory *vm_next(const struct vm_memory *vm);
+/*
+ * After each change of slots: if markers of devices could become as old as the counter in them is wide, all go (G7). No lock
+ * is held. Yields.
+ */
+void vm_void_markers(struct vm_memory *vm);
+
+/* The first gfn that no guest of this processor can have. */
+u64 vm_gfn_limit(void);
+
+/* Whether [first, first + count) lies in [0, limit). */
+static inline bool range_ends_within(u64 first, u64 count, u64 limit)
+{
+    return first <= limit && count <= limit - first;
+}
 
 #endif

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* VMs and the changes of their slots. Faults are mm/fault.c, the hypervisor's own accesses mm/guest_access.c. */
+/*
+ * VMs: their life, and the list of them. Slots are changed by mm/vm_slots.c, whole ranges by mm/vm_range.c; faults are
+ * mm/fault.c, the hypervisor's own accesses mm/guest_access.c.
+ */
 #include "mm/vm_memory.h"
 
 #include "mm/atomic.h"
 #include "mm/pool.h"
+#include "mm/port.h"
 #include "mm/vm.h"
 
 POOL(vm_pool, struct vm_memory);
 
 static struct list_node vms = LIST_EMPTY(vms);
+static struct spinlock vms_lock;
 static struct mm_caps capabilities;
 
 void mm_init(const struct mm_caps *caps)
@@ -21,6 +26,14 @@ void mm_init(const struct mm_caps *caps)
 const struct mm_caps *mm_caps(void)
 {
     return &capabilities;
+}
+
+u64 vm_gfn_limit(void)
+{
+    unsigned processor = capabilities.physical_bits - PAGE_SHIFT;
+    unsigned tables = level_order((enum level)(capabilities.levels + 1));
+
+    return 1ull << (processor < tables ? processor : tables);
 }
 
 u64 vm_memory_overhead(u64 npages)
@@ -43,24 +56,44 @@ int vm_memory_create(struct vm_memory **vm)
     if (created == NULL)
         return -ENOMEM;
     memslots_init(&created->slots);
-    if (spt_create(&created->spt, created, capabilities.levels) != 0) {
+    list_init(&created->vcpus);
+    if (spt_create(&created->spt, created) != 0) {
         pool_free(&vm_pool, created);
         return -ENOMEM;
     }
+    spin_lock(&vms_lock);
     list_add(&vms, &created->link);
+    spin_unlock(&vms_lock);
     *vm = created;
     return 0;
+}
+
+/* Nobody finds the VM any more, and those who have found it are done with it. */
+static void withdraw(struct vm_memory *vm)
+{
+    bool used = true;
+
+    while (used) {
+        spin_lock(&vms_lock);
+        used = vm->users != 0;
+        if (!used)
+            list_remove(&vm->link);
+        spin_unlock(&vms_lock);
+        if (used)
+            port_yield();
+    }
 }
 
 void vm_memory_destroy(struct vm_memory *vm)
 {
     struct memslot *slot;
 
+    assert(list_is_empty(&vm->vcpus));
+    withdraw(vm);
     spt_destroy(&vm->spt);
-    list_remove(&vm->link);
     if (memslots_begin_change(&vm->slots) != 0)
-        assert(!"somebody still uses the VM");
-    while (slot = memslots_first(&vm->slots, vm->slots.active), slot != NULL) {
+        assert(!"somebody still changes the slots of the VM");
+    while (slot = memslots_first(memslots_active(&vm->slots)), slot != NULL) {
         memslots_invalidate(&vm->slots, slot);
         memslots_remove(&vm->slots, slot);
         memslot_destroy(slot);
@@ -68,95 +101,78 @@ void vm_memory_destroy(struct vm_memory *vm)
     pool_free(&vm_pool, vm);
 }
 
-/* The first gfn that no guest of this processor can have. */
-static u64 gfn_limit(const struct vm_memory *vm)
+struct vm_memory *vm_next(struct vm_memory *vm)
 {
-    u64 limit = 1ull << (capabilities.physical_bits - PAGE_SHIFT);
-
-    return limit < spt_end(&vm->spt).v ? limit : spt_end(&vm->spt).v;
+    spin_lock(&vms_lock);
+    const struct list_node *next = vm == NULL ? vms.next : vm->link.next;
+    struct vm_memory *found = next == &vms ? NULL : container_of(next, struct vm_memory, link);
+    if (found != NULL)
+        found->users++;
+    if (vm != NULL)
+        vm->users--;
+    spin_unlock(&vms_lock);
+    return found;
 }
 
-static bool range_ends_within(u64 first, u64 count, u64 limit)
+void vm_put(struct vm_memory *vm)
 {
-    return first <= limit && count <= limit - first;
-}
-
-int vm_memory_add_slot(struct vm_memory *vm, u32 id, gfn_t base, u64 npages, struct backing *backing, u64 offset,
-                       u32 flags, enum level largest)
-{
-    if (npages == 0 || !range_ends_within(base.v, npages, gfn_limit(vm)) ||
-        !range_ends_within(offset, npages, backing_pages(backing)) || (flags & ~(u32)MEMSLOT_READ_ONLY) != 0 ||
-        largest < LEVEL_4K || largest > LEVEL_1G)
-        return -EINVAL;
-
-    struct memslot wanted = { .id = id,
-                              .flags = flags,
-                              .largest = largest,
-                              .base = base,
-                              .npages = npages,
-                              .backing = backing,
-                              .offset = offset };
-    int error = memslots_begin_change(&vm->slots);
-    if (error != 0)
-        return error;
-    error = memslots_check(&vm->slots, &wanted);
-    if (error == 0) {
-        struct memslot *slot = memslot_create(&wanted);
-
-        if (slot != NULL)
-            memslots_insert(&vm->slots, slot);
-        else
-            error = -ENOMEM;
-    }
-    memslots_end_change(&vm->slots);
-    return error;
-}
-
-int vm_memory_remove_slot(struct vm_memory *vm, u32 id)
-{
-    int error = memslots_begin_change(&vm->slots);
-
-    if (error != 0)
-        return error;
-    struct memslot *slot = memslots_find_id(&vm->slots, id);
-    if (slot != NULL) {
-        /* From here on no fault maps anything of it; what is mapped goes; then nothing can find it (M3). */
-        memslots_invalidate(&vm->slots, slot);
-        spt_zap_all(&vm->spt, slot->base, memslot_end(slot));
-        memslots_remove(&vm->slots, slot);
-        memslot_destroy(slot);
-    }
-    memslots_end_change(&vm->slots);
-    return slot != NULL ? 0 : -ENOENT;
+    spin_lock(&vms_lock);
+    vm->users--;
+    spin_unlock(&vms_lock);
 }
 
 pfn_t vm_memory_root(const struct vm_memory *vm)
 {
-    return vm->spt.root->frame;
+    return atomic_read(&vm->spt.base->page)->frame;
 }
 
 struct vm_memory_stats vm_memory_get_stats(const struct vm_memory *vm)
 {
+    const struct spt *spt = &vm->spt;
     struct vm_memory_stats stats = {
         .faults = counter_read(&vm->faults),
         .faults_installed = counter_read(&vm->faults_installed),
         .faults_spurious = counter_read(&vm->faults_spurious),
-        .tables = counter_read(&vm->spt.tables),
+        .faults_retried = counter_read(&vm->faults_retried),
+        .faults_lockless = counter_read(&vm->faults_lockless),
+        .flushes = counter_read(&vm->flushes),
+        .lookups = counter_read(&spt->lookups),
+        .reclaimed = counter_read(&spt->reclaimed),
+        .tables = counter_read(&spt->tables),
     };
 
     for (enum level level = LEVEL_4K; level <= LEVEL_1G; level++)
-        stats.mapped[level] = counter_read(&vm->spt.mapped[level]);
+        stats.mapped[level] = counter_read(&spt->mapped[level]);
     return stats;
 }
 
-u64 vm_slots_generation(const struct vm_memory *vm)
+void vm_memory_limit_tables(struct vm_memory *vm, u64 tables)
 {
-    return counter_read(&vm->slots.generation);
+    assert(tables == 0 || tables >= VM_MIN_TABLES);
+    __atomic_store_n(&vm->spt.table_limit, tables, __ATOMIC_RELAXED);
 }
 
-struct vm_memory *vm_next(const struct vm_memory *vm)
+int vm_memory_invalidate_all(struct vm_memory *vm)
 {
-    const struct list_node *next = vm == NULL ? vms.next : vm->link.next;
+    return spt_invalidate_all(&vm->spt);
+}
 
-    return next == &vms ? NULL : container_of(next, struct vm_memory, link);
+int vm_memory_create_view(struct vm_memory *vm, u32 *view)
+{
+    return spt_create_view(&vm->spt, view);
+}
+
+int vm_memory_protect_view(struct vm_memory *vm, u32 view, gfn_t first, u64 npages, u32 permissions)
+{
+    /* Write without read is no combination of EPT; execute alone is one of some processors. */
+    if (npages == 0 || !range_ends_within(first.v, npages, vm_gfn_limit()) || (permissions & ~EPT_PERMISSIONS) != 0 ||
+        (permissions & (EPT_READ | EPT_WRITE)) == EPT_WRITE ||
+        (permissions == EPT_EXECUTE && !capabilities.execute_only))
+        return -EINVAL;
+    return spt_protect_view(&vm->spt, view, first, (gfn_t){ first.v + npages }, permissions);
+}
+
+int vm_memory_drop_view(struct vm_memory *vm, u32 view)
+{
+    return spt_drop_view(&vm->spt, view);
 }

@@ -81,6 +81,7 @@ size_t conf_show(const struct slat_conf *conf, char *to, size_t size)
 
     put(&writer, "[slat]\nat-end = %s\n", at_end_names[conf->at_end]);
     put_number(&writer, "slice", conf->slice_us, conf_us_units);
+    put(&writer, "audit = %s\n", yes_no_names[conf->audit]);
     for (unsigned i = 0; i < conf->guest_count; i++)
         put_guest(&writer, &conf->guests[i]);
     return writer.length;

@@ -200,6 +200,12 @@ static inline void cli(void)
     __asm__ volatile("cli" : : : "memory");
 }
 
+/* In a loop that waits for another processor. */
+static inline void cpu_pause(void)
+{
+    __asm__ volatile("pause" : : : "memory");
+}
+
 static inline void hlt(void)
 {
     __asm__ volatile("hlt" : : : "memory");

@@ -42,6 +42,7 @@ int vcpu_create(struct vcpu *vcpu, struct vm *vm, struct vm_memory *memory, cons
     msr_bitmap_init(vcpu->msr_bitmap);
     vcpu_switch_reset(vcpu);
 
+    vcpu_memory_init(&vcpu->mmu, memory);
     vcpu_make_current(vcpu);
     vmcs_set_controls(vcpu);
     vmcs_set_host_state();
@@ -51,6 +52,7 @@ int vcpu_create(struct vcpu *vcpu, struct vm *vm, struct vm_memory *memory, cons
 
 void vcpu_destroy(struct vcpu *vcpu)
 {
+    vcpu_memory_destroy(&vcpu->mmu);
     vcpu_make_current(NULL);
     vmcs_clear(pfn_to_hpa(vcpu->vmcs));
     vmx_invvpid_all(); /* the VPID may be given to another guest */
@@ -146,9 +148,42 @@ static void handle_exit(struct vcpu *vcpu)
     exit_dispatch(vcpu, reason);
 }
 
-void vcpu_run(struct vcpu *vcpu, u64 deadline)
+/* The vCPU whose vcpu_run() this processor is in. */
+static struct vcpu *running;
+
+struct vcpu *vcpu_pause(void)
 {
-    vcpu_make_current(vcpu);
+    struct vcpu *vcpu = running;
+
+    running = NULL;
+    return vcpu;
+}
+
+void vcpu_resume(struct vcpu *vcpu)
+{
+    if (vcpu)
+        vcpu_make_current(vcpu);
+    running = vcpu;
+}
+
+/* What the memory core asks of an entry: the root to use, and INVEPT where translations may be left that are gone. */
+static int enter(struct vcpu *vcpu)
+{
+    struct vcpu_entry entry = vcpu_memory_enter(&vcpu->mmu);
+
+    if (entry.invept) {
+        u64 eptp = vmx_eptp(entry.root, entry.levels);
+
+        vmcs_write(VMCS_EPT_POINTER, eptp);
+        vmx_invept(eptp);
+    }
+    int failed = vmx_enter(vcpu);
+    vcpu_memory_leave(&vcpu->mmu);
+    return failed;
+}
+
+static void run_slice(struct vcpu *vcpu, u64 deadline)
+{
     if (!vcpu->first_entry_tsc)
         first_entry(vcpu);
     for (;;) {
@@ -157,11 +192,18 @@ void vcpu_run(struct vcpu *vcpu, u64 deadline)
             return;
         u64 timer = (deadline - now) >> vmx_caps.timer_shift;
         vmcs_write(VMCS_PREEMPTION_TIMER, timer < 0xffffffff ? timer : 0xffffffff);
-        assert(vcpu_is_current(vcpu)); /* no handler may have yielded to another guest's task */
-        if (vmx_enter(vcpu)) {
+        assert(vcpu_is_current(vcpu));
+        if (enter(vcpu)) {
             entry_failure_report(vcpu, 0);
             return;
         }
         handle_exit(vcpu);
     }
+}
+
+void vcpu_run(struct vcpu *vcpu, u64 deadline)
+{
+    vcpu_resume(vcpu);
+    run_slice(vcpu, deadline);
+    vcpu_pause();
 }

@@ -9,7 +9,7 @@
 #include "arch/x86/exit_reasons.h"
 #include "arch/x86/guest_start.h"
 #include "boot/guest_conf.h"
-#include "mm/types.h"
+#include "mm/vcpu_memory.h"
 
 struct vm;
 struct vm_memory;
@@ -44,6 +44,7 @@ struct vcpu {
     /* set once: */
     struct vm *vm;
     struct vm_memory *memory;
+    struct vcpu_memory mmu;
     const struct vcpu_ops *ops;
     pfn_t vmcs, msr_bitmap, xsave;
     u16 vpid; /* 0: none */
@@ -86,6 +87,13 @@ void vcpu_set_start(struct vcpu *vcpu, const struct guest_start *start);
 
 /* Sets a field of the guest-state area (configuration key "vmcs"); before the first run. */
 void vcpu_set_field(struct vcpu *vcpu, u32 field, u64 value);
+
+/*
+ * Around a yield to other tasks: a handler of an exit may call what yields, and goes on with its VMCS current. The result of
+ * vcpu_pause() is NULL outside vcpu_run().
+ */
+struct vcpu *vcpu_pause(void);
+void vcpu_resume(struct vcpu *vcpu);
 
 /* Runs the guest until it ends or the host's TSC passes `deadline`. */
 void vcpu_run(struct vcpu *vcpu, u64 deadline);

@@ -45,7 +45,7 @@ void vmcs_set_controls(const struct vcpu *vcpu)
     vmcs_write(VMCS_VM_ENTRY_INTERRUPTION_INFO, 0);
     vmcs_write(VMCS_MSR_BITMAPS, pfn_to_hpa(vcpu->msr_bitmap).v);
     vmcs_write(VMCS_TSC_OFFSET, vcpu->tsc_offset);
-    vmcs_write(VMCS_EPT_POINTER, vmx_eptp(vm_memory_root(vcpu->memory)));
+    vmcs_write(VMCS_EPT_POINTER, vmx_eptp(vm_memory_root(vcpu->memory), vmx_caps.ept_levels));
     if (secondary & CPU2_VPID)
         vmcs_write(VMCS_VPID, vcpu->vpid);
     if (secondary & CPU2_ENCLS)

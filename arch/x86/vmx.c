@@ -84,9 +84,9 @@ void vmx_stop(void)
     frame_free(vmxon_region, 0, FRAME_CONTROL);
 }
 
-u64 vmx_eptp(pfn_t root)
+u64 vmx_eptp(pfn_t root, unsigned levels)
 {
-    u64 walk = (u64)(vmx_caps.ept_levels - 1) << 3;
+    u64 walk = (u64)(levels - 1) << 3;
 
     return pfn_to_hpa(root).v | walk | MEMORY_TYPE_WB | (vmx_caps.access_dirty ? EPTP_AD : 0);
 }

@@ -19,7 +19,7 @@ int vmx_start(char reason[VMX_REASON_SIZE]);
 void vmx_stop(void);
 
 /* The EPT pointer for a root table (SDM vol. 3, 25.6.11): write-back walks, A/D bits where the processor has them. */
-u64 vmx_eptp(pfn_t root);
+u64 vmx_eptp(pfn_t root, unsigned levels);
 
 /* Drops this processor's guest-physical and combined translations of one EPT pointer, or of all. */
 void vmx_invept(u64 eptp);

@@ -69,7 +69,7 @@ static inline bool ept_walk(const struct vm_memory *vm, gfn_t gfn, u64 needed, p
     for (enum level at = mm_caps()->levels;; at--) {
         u64 entry = table[gfn.v >> 9 * (at - 1) & 511];
 
-        if ((entry & 7) == 0 || (needed & ~entry & 7) != 0)
+        if ((entry & 7) == 0 || (entry & 3) == 2 || (needed & ~entry & 7) != 0)
             return false;
         if (at == 1 || entry & 1u << 7) {
             u64 offset = gfn.v & ((1ull << 9 * (at - 1)) - 1);
@@ -96,7 +96,7 @@ static inline struct spt_iter iter_at(struct vm_memory *vm, u64 gfn, enum level 
 {
     struct spt_iter it;
 
-    spt_iter_start(&it, &vm->spt, (gfn_t){ gfn });
+    spt_iter_start(&it, &vm->spt, vm->spt.base->page, (gfn_t){ gfn });
     while (it.level > level)
         spt_iter_down(&it, (gfn_t){ gfn });
     return it;
@@ -115,9 +115,15 @@ static inline struct shadow_page *table_with(const u64 *entry)
     return shadow_page_of(port_frame_of(entry));
 }
 
+/* By a vCPU that exists for this access only. */
 static inline enum fault_result fault(struct vm_memory *vm, u64 gfn, u32 access)
 {
-    return vm_memory_fault(vm, gfn_to_gpa((gfn_t){ gfn }), access);
+    struct vcpu_memory vcpu;
+
+    vcpu_memory_init(&vcpu, vm);
+    enum fault_result result = vm_memory_fault(&vcpu, gfn_to_gpa((gfn_t){ gfn }), access);
+    vcpu_memory_destroy(&vcpu);
+    return result;
 }
 
 static inline struct vm_memory *new_vm(void)

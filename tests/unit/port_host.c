@@ -2,6 +2,7 @@
 /* See tests/unit/port_host.h. */
 #include "tests/unit/port_host.h"
 
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@ const struct mm_caps port_host_caps = {
 };
 
 struct port_host port_host;
+_Thread_local unsigned port_host_processor;
 jmp_buf port_host_assertion;
 
 static u8 *ram;
@@ -28,6 +30,11 @@ static void *frame_map;
 static pfn_t *taken;
 static u64 taken_count;
 static bool expects_assertion, assertion_failed;
+
+static void count(u64 *counter)
+{
+    __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
+}
 
 void *port_frame_address(pfn_t pfn)
 {
@@ -49,25 +56,51 @@ pfn_t port_frame_of(const void *address)
     return (pfn_t){ PORT_HOST_BASE + offset / PAGE_SIZE };
 }
 
-void port_flush_tlb(struct vm_memory *vm)
+void port_kick(struct vm_memory *vm)
 {
-    port_host.flushes++;
-    if (port_host.on_flush != NULL)
-        port_host.on_flush(vm);
+    count(&port_host.kicks);
+    if (port_host.on_kick != NULL)
+        port_host.on_kick(vm);
+}
+
+unsigned port_processor(void)
+{
+    return port_host_processor;
+}
+
+void port_relax(void)
+{
+    if (port_host.on_relax != NULL) {
+        port_host.on_relax();
+    } else if (port_host.threads) {
+        sched_yield();
+    } else {
+        fprintf(stderr, "port_relax: the only thread waits for another one\n");
+        abort();
+    }
 }
 
 void port_yield(void)
 {
-    port_host.yields++;
+    count(&port_host.yields);
     if (port_host.on_yield != NULL)
         port_host.on_yield();
+    else if (port_host.threads)
+        sched_yield();
+}
+
+void mm_point(const void *word);
+void mm_point(const void *word)
+{
+    if (port_host.on_point != NULL)
+        port_host.on_point(word);
 }
 
 void port_log(const char *format, ...)
 {
     va_list arguments;
 
-    port_host.logs++;
+    count(&port_host.logs);
     va_start(arguments, format);
     vsnprintf(port_host.last_log, sizeof(port_host.last_log), format, arguments);
     va_end(arguments);
@@ -128,9 +161,9 @@ void port_host_stop(void)
 {
     struct frame_stats stats = frame_get_stats();
 
-    if (stats.free != stats.total) {
+    if (stats.free + stats.retired != stats.total) {
         fprintf(stderr, "port_host_stop: %llu of %llu frames are not free: %llu control, %llu tables, %llu guests\n",
-                (unsigned long long)(stats.total - stats.free), (unsigned long long)stats.total,
+                (unsigned long long)(stats.total - stats.free - stats.retired), (unsigned long long)stats.total,
                 (unsigned long long)stats.used[FRAME_CONTROL], (unsigned long long)stats.used[FRAME_TABLE],
                 (unsigned long long)stats.used[FRAME_GUEST]);
         abort();

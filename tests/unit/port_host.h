@@ -18,14 +18,20 @@ extern const struct mm_caps port_host_caps;
 
 struct port_host {
     u64 frames; /* of RAM */
-    u64 flushes, yields, logs;
+    u64 kicks, yields, logs;
     char last_log[256];
+    bool threads; /* there are several: waiting in port_relax() can end. Without, it is a deadlock, and aborts */
     /* Hooks; NULL: nothing. */
-    void (*on_flush)(struct vm_memory *vm);
+    void (*on_kick)(struct vm_memory *vm); /* once in every tlb_flush() */
     void (*on_yield)(void);
+    void (*on_relax)(void);
+    void (*on_point)(const void *word);             /* before every atomic operation, see mm/atomic.h */
     void (*on_pte)(u64 *entry, u64 old, u64 value); /* after every change of an entry of a table that is reachable */
 };
 extern struct port_host port_host;
+
+/* What port_processor() says; 0 unless a test says otherwise. */
+extern _Thread_local unsigned port_host_processor;
 
 /* RAM of `frames` frames, all of it added to the frame allocator, all counters 0, and mm_init(&port_host_caps). */
 void port_host_start(u64 frames);

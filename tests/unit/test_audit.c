@@ -60,15 +60,21 @@ static void test_finds_malformed_entries(void **state)
 
     assert_found(small, *small & ~EPT_TYPE, "malformed");
     assert_found(small, *small | EPT_LARGE, "malformed");
-    assert_found(large, *large | PAGE_SIZE, "malformed");
-    assert_found(small, *small | EPT_WRITE, "read-only");
+    assert_found(large, *large & ~EPT_TYPE, "malformed");
+    assert_found(large, *large | PAGE_SIZE, "C4");
+    assert_found(small, *small | 1ull << 50, "C4");
+    assert_found(small, *small | EPT_WRITE, "permits too much");
     assert_found(entry_at(vm, 1027, LEVEL_4K), 0, "not empty");
     assert_found(entry_at(vm, 1027, LEVEL_4K), EPT_EMPTY | PAGE_SIZE, "not empty");
+    /* A device's marker stands in tables of 4K pages only. */
+    assert_found(entry_at(vm, 512 * 100, LEVEL_2M), ept_marker(0), "not empty");
+    /* What may become writable without a lock is as good as writable. */
+    assert_found(small, *small | EPT_MAY_WRITE, "permits too much");
 }
 
 static void test_C5_finds_a_page_that_is_too_large(void **state)
 {
-    struct memslot *slot = memslots_find_id(&vm->slots, 0);
+    struct memslot *slot = memslots_find_id(memslots_active(&vm->slots), 0);
     enum level right = slot->largest;
 
     slot->largest = LEVEL_4K;
@@ -115,15 +121,44 @@ static void test_H2_H3_finds_a_table_at_two_places(void **state)
     assert_int_equal(mm_audit(), 1);
     assert_non_null(strstr(port_host.last_log, "H3"));
     page->role.view = 0;
-    struct shadow_page *parent = page->parent;
-    page->parent = vm->spt.root;
+    assert_found(&page->generation, 7, "G1");
+    assert_found(&page->references, 2, "H1");
+}
+
+static void test_H2_finds_what_the_hash_does_not(void **state)
+{
+    struct vcpu_memory vcpu;
+
+    vcpu_memory_init(&vcpu, vm);
+    assert_int_equal(vcpu_memory_select(&vcpu, 0, 5), 0);
+    struct shadow_page *page = table_with(entry_at(vm, 1025, LEVEL_4K));
+    assert_int_equal(mm_audit(), 0);
+    assert_true(shadow_hash_put(vm->spt.hash, page));
+    page->references = 1;
+    assert_int_equal(mm_audit(), 2);
+    assert_non_null(strstr(port_host.last_log, "H2"));
+    assert_ptr_equal(shadow_hash_find_or_add(vm->spt.hash, page), page);
+    vcpu_memory_destroy(&vcpu);
+}
+
+static void test_M3_finds_what_is_mapped_without_a_slot(void **state)
+{
+    u64 *gap = entry_at(vm, 1100, LEVEL_4K);
+    struct shadow_page *page = table_with(gap);
+
+    *gap = *entry_at(vm, 1025, LEVEL_4K);
+    page->present++;
+    vm->spt.mapped[LEVEL_4K]++;
     assert_int_equal(mm_audit(), 1);
-    page->parent = parent;
+    assert_non_null(strstr(port_host.last_log, "M3"));
+    *gap = EPT_EMPTY;
+    page->present--;
+    vm->spt.mapped[LEVEL_4K]--;
 }
 
 static void test_M5_finds_sets_that_differ(void **state)
 {
-    struct memslot *slot = memslots_find_id(&vm->slots, 1);
+    struct memslot *slot = memslots_find_id(memslots_active(&vm->slots), 1);
 
     assert_found(&vm->slots.set[0].generation, 99, "M5");
     assert_found(&vm->slots.set[1].count, 2, "M5");
@@ -132,15 +167,16 @@ static void test_M5_finds_sets_that_differ(void **state)
     slot->node[0].invalid = false;
     rb_erase(&vm->slots.set[0].by_gfn, &slot->node[0].by_gfn);
     assert_true(mm_audit() > 0);
-    rb_insert(&vm->slots.set[0].by_gfn, &slot->node[0].by_gfn, &memslots_find_id(&vm->slots, 0)->node[0].by_gfn, 1);
+    rb_insert(&vm->slots.set[0].by_gfn, &slot->node[0].by_gfn,
+              &memslots_find_id(memslots_active(&vm->slots), 0)->node[0].by_gfn, 1);
 }
 
 static void test_M7_finds_overlaps(void **state)
 {
-    struct memslot *slot = memslots_find_id(&vm->slots, 0);
+    struct memslot *slot = memslots_find_id(memslots_active(&vm->slots), 0);
 
     assert_found(&slot->npages, 1025, "M7");
-    slot = memslots_find_id(&vm->slots, 2);
+    slot = memslots_find_id(memslots_active(&vm->slots), 2);
     unsigned active = vm->slots.active;
     interval_tree_remove(&vm->slots.set[active].by_hva, &slot->node[active].by_hva);
     assert_int_equal(mm_audit(), 1);
@@ -169,6 +205,8 @@ int main(void)
         AUDIT_TEST(test_H7_finds_wrong_counts),
         AUDIT_TEST(test_H1_finds_orphans_and_leaks),
         AUDIT_TEST(test_H2_H3_finds_a_table_at_two_places),
+        AUDIT_TEST(test_H2_finds_what_the_hash_does_not),
+        AUDIT_TEST(test_M3_finds_what_is_mapped_without_a_slot),
         AUDIT_TEST(test_M5_finds_sets_that_differ),
         AUDIT_TEST(test_M7_finds_overlaps),
         AUDIT_TEST(test_R3_finds_a_guest_frame_without_a_backing),

@@ -38,7 +38,7 @@ static void defaults(void **state)
     assert_int_equal(conf.guest_count, 1);
     assert_int_equal(conf.at_end, AT_END_POWEROFF);
     assert_int_equal(conf.slice_us, 5000);
-    assert_int_equal(conf.reserved, 0);
+    assert_int_equal(conf.audit, 0);
     assert_memory_equal(&conf.guests[0], &expected, sizeof expected);
 
     /* What no guest uses is zero: the handoff copies all of it. */
@@ -91,9 +91,10 @@ static void every_key_of_a_guest(void **state)
 
 static void the_slat_section(void **state)
 {
-    expect_fine(GUEST "[slat]\nat-end = reboot\nslice = 100us\n[guest h]\nimage = j\n");
+    expect_fine(GUEST "[slat]\nat-end = reboot\nslice = 100us\naudit = yes\n[guest h]\nimage = j\n");
     assert_int_equal(conf.at_end, AT_END_REBOOT);
     assert_int_equal(conf.slice_us, 100);
+    assert_int_equal(conf.audit, 1);
     assert_int_equal(conf.guest_count, 2);
     expect_fine("[slat]\nat-end = halt\nslice = 1s\n" GUEST);
     assert_int_equal(conf.at_end, AT_END_HALT);
@@ -211,7 +212,8 @@ static void show_parses_to_the_same(void **state)
 {
     static const char *const texts[] = {
         GUEST,
-        "[slat]\nat-end = halt\nslice = 1500us\n[guest a]\nimage = d/e f\nformat = linux\ncmdline = \"a \\\"b\\\\ # "
+        "[slat]\nat-end = halt\nslice = 1500us\naudit = yes\n[guest a]\nimage = d/e f\nformat = linux\ncmdline = \"a "
+        "\\\"b\\\\ # "
         "\xc3\"\n"
         "module = x\\y \\ \"z\" \nmodule = q\nlargest-page = 4K\nbacking = on-demand\nexpect = a\\*\n"
         "timeout = none\noutput-limit = 0\n[guest b]\nimage = i\nformat = flat\nstart = real\nmemory = 36K\n"
@@ -238,10 +240,11 @@ static void show_fills_in_every_default(void **state)
 
     expect_fine(GUEST);
     conf_show(&conf, shown, sizeof shown);
-    assert_string_equal(shown, "[slat]\nat-end = poweroff\nslice = 5ms\n\n[guest g]\nimage = \"i\"\nformat = auto\n"
-                               "memory = 16M\nprocessors = 1\ncmdline = \"\"\nstart = 32\nload = 0x100000\n"
-                               "entry = 0x100000\nlargest-page = 1G\nbacking = filled\nexpect = \"\"\n"
-                               "expect-end = exit 0\ntimeout = 1min\noutput-limit = 1M\n");
+    assert_string_equal(
+        shown, "[slat]\nat-end = poweroff\nslice = 5ms\naudit = no\n\n[guest g]\nimage = \"i\"\nformat = auto\n"
+               "memory = 16M\nprocessors = 1\ncmdline = \"\"\nstart = 32\nload = 0x100000\n"
+               "entry = 0x100000\nlargest-page = 1G\nbacking = filled\nexpect = \"\"\n"
+               "expect-end = exit 0\ntimeout = 1min\noutput-limit = 1M\n");
     assert_int_equal(conf_show(&conf, NULL, 0), strlen(shown));
 }
 

@@ -60,8 +60,8 @@ static void errors_of_keys(void **state)
     static const struct wrong wrong[] = {
         { "memory = 1M\n", 1, 1, "\"memory\" before the first section; allowed: [slat], [guest NAME]" },
         { "[slat]\nslize = 1", 2, 1,
-          "unknown key \"slize\" in [slat]; did you mean \"slice\"? allowed: at-end, slice" },
-        { "[slat]\nmemory = 1", 2, 1, "unknown key \"memory\" in [slat]; allowed: at-end, slice" },
+          "unknown key \"slize\" in [slat]; did you mean \"slice\"? allowed: at-end, slice, audit" },
+        { "[slat]\nmemory = 1", 2, 1, "unknown key \"memory\" in [slat]; allowed: at-end, slice, audit" },
         { GUEST " memroy = 1", 3, 2,
           "unknown key \"memroy\" in [guest]; did you mean \"memory\"? allowed: " GUEST_KEYS },
         { GUEST "MEMORY = 1", 3, 1,

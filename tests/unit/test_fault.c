@@ -1,6 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* mm/fault.c: every result, every level, and no memory at every allocation. */
-#include "tests/unit/mm_support.h"
+/*
+ * mm/fault.c: every result, every level, and no memory at every allocation. What comes between its steps is
+ * tests/unit/test_fault_race.c, what needs no lock or meets another fault tests/unit/test_fault_parallel.c.
+ */
+#include "tests/unit/backing_support.h"
+
+static enum fault_result fault_at(struct vm_memory *vm, gpa_t gpa, u32 access)
+{
+    struct vcpu_memory vcpu;
+
+    vcpu_memory_init(&vcpu, vm);
+    enum fault_result result = vm_memory_fault(&vcpu, gpa, access);
+    vcpu_memory_destroy(&vcpu);
+    return result;
+}
 
 static void test_no_slot(void **state)
 {
@@ -9,7 +22,7 @@ static void test_no_slot(void **state)
     add_ram(vm, 1, 16, 4, LEVEL_1G);
     assert_int_equal(fault(vm, 15, ACCESS_READ), FAULT_NO_SLOT);
     assert_int_equal(fault(vm, 20, ACCESS_READ), FAULT_NO_SLOT);
-    assert_int_equal(vm_memory_fault(vm, (gpa_t){ ~0ull }, ACCESS_READ), FAULT_NO_SLOT);
+    assert_int_equal(fault_at(vm, (gpa_t){ ~0ull }, ACCESS_READ), FAULT_NO_SLOT);
     assert_int_equal(vm_memory_get_stats(vm).tables, 1);
     assert_int_equal(vm_memory_get_stats(vm).faults, 3);
     assert_sound();
@@ -25,7 +38,7 @@ static void test_installs_what_the_access_needs(void **state)
 
     add_ram(vm, 1, 16, 4, LEVEL_1G);
     assert_false(ept_walk(vm, (gfn_t){ 17 }, EPT_READ, &pfn, &level));
-    assert_int_equal(vm_memory_fault(vm, (gpa_t){ 17 * PAGE_SIZE + 123 }, ACCESS_EXECUTE), FAULT_INSTALLED);
+    assert_int_equal(fault_at(vm, (gpa_t){ 17 * PAGE_SIZE + 123 }, ACCESS_EXECUTE), FAULT_INSTALLED);
     assert_true(ept_walk(vm, (gfn_t){ 17 }, EPT_PERMISSIONS, &pfn, &level));
     assert_int_equal(level, LEVEL_4K);
     assert_int_equal(vm_memory_write(vm, (gpa_t){ 17 * PAGE_SIZE + 5 }, &byte, 1), 0);
@@ -236,7 +249,9 @@ static void test_R3_no_memory_at_every_allocation(void **state)
         u64 guest = frame_get_stats().used[FRAME_GUEST];
         struct vm_memory_stats before = vm_memory_get_stats(vm);
         result = fault(vm, 512 * 512 + 3, ACCESS_WRITE);
+        /* The vCPU is gone, and with it the tables that it had taken. */
         assert_sound();
+        assert_int_equal(vm->slots.set[0].readers + vm->slots.set[1].readers, 0);
         if (result == FAULT_NO_MEMORY) {
             struct vm_memory_stats stats = vm_memory_get_stats(vm);
 
@@ -283,12 +298,109 @@ static void test_M3_invalid_slot_is_retried(void **state)
     add_ram(vm, 1, 1000, 4, LEVEL_1G);
     assert_int_equal(fault(vm, 1, ACCESS_READ), FAULT_INSTALLED);
     removing = vm;
-    port_host.on_flush = fault_during_flush;
+    port_host.on_kick = fault_during_flush;
     assert_int_equal(vm_memory_remove_slot(vm, 0), 0);
-    port_host.on_flush = NULL;
-    assert_int_equal(port_host.flushes, 1);
+    port_host.on_kick = NULL;
+    assert_int_equal(port_host.kicks, 1);
+    assert_int_equal(vm_memory_get_stats(vm).faults_retried, 1);
     assert_int_equal(fault(vm, 1, ACCESS_READ), FAULT_NO_SLOT);
     assert_int_equal(mapped_level(vm, 1000), LEVEL_4K);
+    assert_sound();
+    vm_memory_destroy(vm);
+}
+
+static void test_FAULT_LOST(void **state)
+{
+    struct vm_memory *vm = new_vm();
+    struct backing *backing = new_backing(4, 0);
+
+    assert_int_equal(vm_memory_add_slot(vm, 0, (gfn_t){ 0 }, 4, backing, 0, 0, LEVEL_4K), 0);
+    assert_int_equal(fault(vm, 2, ACCESS_WRITE), FAULT_INSTALLED);
+    assert_int_equal(memory_retire(lookup(backing, 2).pfn, false), 0);
+    backing_put(backing);
+    assert_int_equal(mapped_level(vm, 2), 0);
+    assert_int_equal(fault(vm, 2, ACCESS_READ), FAULT_LOST);
+    assert_int_equal(fault(vm, 2, ACCESS_WRITE), FAULT_LOST);
+    assert_int_equal(fault(vm, 3, ACCESS_READ), FAULT_INSTALLED);
+    assert_sound();
+    vm_memory_destroy(vm);
+}
+
+/* What a view leaves of the slot's permissions, and nobody else notices. */
+static void test_FAULT_DENIED(void **state)
+{
+    struct vm_memory *vm = new_vm();
+    struct vcpu_memory vcpu;
+    u32 view;
+
+    add_ram(vm, 0, 0, 1024, LEVEL_4K);
+    assert_int_equal(vm_memory_create_view(vm, &view), 0);
+    vcpu_memory_init(&vcpu, vm);
+    assert_int_equal(vcpu_memory_select(&vcpu, view, 4), 0);
+    assert_int_equal(vm_memory_protect_view(vm, view, (gfn_t){ 4 }, 4, EPT_READ), 0);
+    assert_int_equal(vm_memory_protect_view(vm, view, (gfn_t){ 8 }, 4, 0), 0);
+    assert_int_equal(vm_memory_fault(&vcpu, (gpa_t){ 4 * PAGE_SIZE }, ACCESS_WRITE), FAULT_DENIED);
+    assert_int_equal(vm_memory_fault(&vcpu, (gpa_t){ 4 * PAGE_SIZE }, ACCESS_EXECUTE), FAULT_DENIED);
+    assert_int_equal(vm_memory_fault(&vcpu, (gpa_t){ 4 * PAGE_SIZE }, ACCESS_READ), FAULT_INSTALLED);
+    assert_int_equal(vm_memory_fault(&vcpu, (gpa_t){ 4 * PAGE_SIZE }, ACCESS_READ), FAULT_SPURIOUS);
+    assert_int_equal(vm_memory_fault(&vcpu, (gpa_t){ 4 * PAGE_SIZE }, ACCESS_WRITE), FAULT_DENIED);
+    assert_int_equal(vm_memory_fault(&vcpu, (gpa_t){ 8 * PAGE_SIZE }, ACCESS_READ), FAULT_DENIED);
+    assert_int_equal(vm_memory_fault(&vcpu, (gpa_t){ 3 * PAGE_SIZE }, ACCESS_WRITE), FAULT_INSTALLED);
+    assert_int_equal(vm_memory_fault(&vcpu, (gpa_t){ 2000 * PAGE_SIZE }, ACCESS_WRITE), FAULT_NO_SLOT);
+    assert_sound();
+    assert_int_equal(fault(vm, 4, ACCESS_WRITE), FAULT_INSTALLED);
+    assert_int_equal(fault(vm, 8, ACCESS_WRITE), FAULT_INSTALLED);
+    assert_int_equal(vm_memory_fault(&vcpu, (gpa_t){ 4 * PAGE_SIZE }, ACCESS_WRITE), FAULT_DENIED);
+    vcpu_memory_destroy(&vcpu);
+    assert_sound();
+    vm_memory_destroy(vm);
+}
+
+static void test_a_write_to_a_shared_frame_gets_a_copy(void **state)
+{
+    struct vm_memory *vm = new_vm();
+    struct backing *backing = new_content(4, 70), *clone;
+    enum level level;
+    pfn_t shared, own;
+
+    assert_int_equal(vm_memory_add_slot(vm, 0, (gfn_t){ 0 }, 4, backing, 0, 0, LEVEL_4K), 0);
+    assert_int_equal(fault(vm, 1, ACCESS_WRITE), FAULT_INSTALLED);
+    assert_int_equal(backing_clone(backing, &clone), 0);
+    assert_false(ept_walk(vm, (gfn_t){ 1 }, EPT_WRITE, &own, &level));
+    assert_int_not_equal(fault(vm, 1, ACCESS_READ), FAULT_RETRY);
+    assert_true(ept_walk(vm, (gfn_t){ 1 }, EPT_READ, &shared, &level));
+    assert_false(ept_walk(vm, (gfn_t){ 1 }, EPT_WRITE, &own, &level));
+    assert_int_equal(fault(vm, 1, ACCESS_WRITE), FAULT_INSTALLED);
+    assert_true(ept_walk(vm, (gfn_t){ 1 }, EPT_WRITE, &own, &level));
+    assert_int_not_equal(own.v, shared.v);
+    check_content(backing, 0, 4, 70);
+    check_content(clone, 0, 4, 70);
+    backing_put(backing);
+    backing_put(clone);
+    assert_sound();
+    vm_memory_destroy(vm);
+}
+
+/* A gfn above what the tree of this vCPU reaches: there is a slot, but not for it. */
+static void test_a_root_of_4_levels_ends_earlier(void **state)
+{
+    struct mm_caps caps = port_host_caps;
+    struct vcpu_memory vcpu;
+    u64 high = 1ull << 36;
+
+    caps.levels = 5;
+    caps.physical_bits = 52;
+    mm_init(&caps);
+    struct vm_memory *vm = new_vm();
+    add_ram(vm, 0, high - 2, 4, LEVEL_4K);
+    vcpu_memory_init(&vcpu, vm);
+    assert_int_equal(vcpu_memory_select(&vcpu, 0, 4), 0);
+    assert_int_equal(vm_memory_fault(&vcpu, (gpa_t){ (high - 1) * PAGE_SIZE }, ACCESS_WRITE), FAULT_INSTALLED);
+    assert_int_equal(vm_memory_fault(&vcpu, (gpa_t){ high * PAGE_SIZE }, ACCESS_WRITE), FAULT_NO_SLOT);
+    assert_int_equal(vcpu_memory_select(&vcpu, 0, 5), 0);
+    assert_int_equal(vm_memory_fault(&vcpu, (gpa_t){ (high - 1) * PAGE_SIZE }, ACCESS_WRITE), FAULT_SPURIOUS);
+    assert_int_equal(vm_memory_fault(&vcpu, (gpa_t){ high * PAGE_SIZE }, ACCESS_WRITE), FAULT_INSTALLED);
+    vcpu_memory_destroy(&vcpu);
     assert_sound();
     vm_memory_destroy(vm);
 }
@@ -309,6 +421,10 @@ int main(void)
         SMALL_TEST(test_smaller_pages_around_stay),
         SMALL_TEST(test_R3_no_memory_at_every_allocation),
         SMALL_TEST(test_M3_invalid_slot_is_retried),
+        cmocka_unit_test_setup_teardown(test_FAULT_LOST, start_small, stop_retired),
+        SMALL_TEST(test_FAULT_DENIED),
+        SMALL_TEST(test_a_write_to_a_shared_frame_gets_a_copy),
+        SMALL_TEST(test_a_root_of_4_levels_ends_earlier),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

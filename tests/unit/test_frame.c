@@ -6,12 +6,19 @@ enum { MODEL_FRAMES = 2048 };
 
 /* What the allocator must know of each frame. */
 static struct {
-    bool ours, used;
+    bool ours, retired;
+    unsigned kind; /* 0: free */
 } model[MODEL_FRAMES];
 
 static pfn_t frame(u64 index)
 {
     return (pfn_t){ PORT_HOST_BASE + index };
+}
+
+static int forget(void **state)
+{
+    port_host_forget();
+    return 0;
 }
 
 static bool model_has_free_block(unsigned order)
@@ -21,7 +28,7 @@ static bool model_has_free_block(unsigned order)
     for (u64 first = 0; first + size <= MODEL_FRAMES; first += size) {
         u64 i = 0;
 
-        while (i < size && model[first + i].ours && !model[first + i].used)
+        while (i < size && model[first + i].ours && model[first + i].kind == FRAME_NO_KIND)
             i++;
         if (i == size)
             return true;
@@ -29,29 +36,39 @@ static bool model_has_free_block(unsigned order)
     return false;
 }
 
-static void model_set(u64 first, u64 count, bool used)
+/* The frames were free, and are of a kind now, or the other way round. */
+static void model_set(u64 first, u64 count, unsigned kind)
 {
     for (u64 i = first; i < first + count; i++) {
         assert_true(model[i].ours);
-        assert_int_equal(model[i].used, !used);
-        model[i].used = used;
+        assert_int_equal(model[i].kind == FRAME_NO_KIND, kind != FRAME_NO_KIND);
+        model[i].kind = kind;
     }
 }
 
-static void assert_counts_match(void)
+static void model_retire(u64 index)
+{
+    model[index].ours = false;
+    model[index].retired = true;
+    model[index].kind = FRAME_NO_KIND;
+}
+
+static void assert_model_matches(void)
 {
     struct frame_stats stats = frame_get_stats();
-    u64 total = 0, used = 0, counted = 0;
+    u64 total = 0, retired = 0, used[FRAME_KIND_COUNT] = { 0 };
 
     for (u64 i = 0; i < MODEL_FRAMES; i++) {
         total += model[i].ours;
-        used += model[i].used;
+        retired += model[i].retired;
+        used[model[i].kind] += model[i].ours;
+        assert_int_equal(frame_kind_of(frame(i)), model[i].ours ? model[i].kind : FRAME_ABSENT);
     }
-    for (unsigned kind = 0; kind < FRAME_KIND_COUNT; kind++)
-        counted += stats.used[kind];
-    assert_int_equal(stats.total, total);
-    assert_int_equal(stats.free, total - used);
-    assert_int_equal(counted, used);
+    assert_int_equal(stats.total, total + retired);
+    assert_int_equal(stats.retired, retired);
+    assert_int_equal(stats.free, used[FRAME_NO_KIND]);
+    for (unsigned kind = FRAME_CONTROL; kind < FRAME_KIND_COUNT; kind++)
+        assert_int_equal(stats.used[kind], used[kind]);
 }
 
 /* Ranges of random length with gaps of random length, added in an order that jumps about. */
@@ -84,63 +101,96 @@ static void add_random_ranges(u64 *seed)
     }
 }
 
+struct block {
+    u64 first;
+    unsigned order;
+    enum frame_kind kind;
+};
+static struct block blocks[MODEL_FRAMES];
+static unsigned block_count;
+
+static void random_alloc(u64 *seed)
+{
+    unsigned order = (unsigned)random_below(seed, random_below(seed, 8) == 0 ? 11 : 4);
+    enum frame_kind kind = 1 + random_below(seed, FRAME_KIND_COUNT - 1);
+    pfn_t pfn;
+    bool possible = model_has_free_block(order);
+    int error = frame_alloc(order, kind, &pfn);
+
+    /* Free memory is always merged: there is a block exactly where one can be. */
+    assert_int_equal(error, possible ? 0 : -ENOMEM);
+    if (error != 0)
+        return;
+    assert_int_equal(pfn.v % (1ull << order), 0);
+    model_set(pfn.v - PORT_HOST_BASE, 1ull << order, kind);
+    memset(port_frame_address(pfn), 0x5a, PAGE_SIZE);
+    blocks[block_count++] = (struct block){ pfn.v - PORT_HOST_BASE, order, kind };
+}
+
+/* Halves a block until it is of `order`: the upper or lower half goes on, the other one is a block of its own. */
+static struct block random_part(struct block block, unsigned order, u64 *seed)
+{
+    while (block.order > order) {
+        u64 half = 1ull << --block.order;
+        u64 upper = random_below(seed, 2);
+
+        blocks[block_count++] = (struct block){ block.first + !upper * half, block.order, block.kind };
+        block.first += upper * half;
+    }
+    return block;
+}
+
+/* A block, or a part of one; of single frames some leave for good. */
+static void random_free(u64 *seed)
+{
+    if (block_count == 0)
+        return;
+
+    unsigned victim = (unsigned)random_below(seed, block_count);
+    struct block block = blocks[victim];
+    blocks[victim] = blocks[--block_count];
+    block = random_part(block, (unsigned)random_below(seed, block.order + 1), seed);
+    if (block.order == 0 && random_below(seed, 40) == 0) {
+        frame_retire_allocated(frame(block.first), block.kind);
+        model_retire(block.first);
+    } else {
+        frame_free(frame(block.first), block.order, block.kind);
+        model_set(block.first, 1ull << block.order, FRAME_NO_KIND);
+    }
+}
+
+static void random_retire(u64 *seed)
+{
+    u64 index = random_below(seed, MODEL_FRAMES);
+    int expected = !model[index].ours ? -ENOENT : model[index].kind != FRAME_NO_KIND ? -EBUSY : 0;
+
+    assert_int_equal(frame_retire(frame(index)), expected);
+    if (expected == 0)
+        model_retire(index);
+}
+
 static void run_against_model(u64 seed)
 {
-    struct {
-        u64 first;
-        unsigned order;
-        enum frame_kind kind;
-    } blocks[MODEL_FRAMES];
-    unsigned count = 0;
-
     port_host_start_empty(MODEL_FRAMES);
     memset(model, 0, sizeof(model));
+    block_count = 0;
     add_random_ranges(&seed);
-    assert_counts_match();
+    assert_model_matches();
 
     for (unsigned step = 0; step < 3000; step++) {
-        if (random_below(&seed, 5 + 4 * (step / 500 % 2)) < 4) {
-            unsigned order = (unsigned)random_below(&seed, random_below(&seed, 8) == 0 ? 11 : 4);
-            enum frame_kind kind = 1 + random_below(&seed, FRAME_KIND_COUNT - 1);
-            pfn_t pfn;
-            bool possible = model_has_free_block(order);
-            int error = frame_alloc(order, kind, &pfn);
-
-            /* Free memory is always merged: there is a block exactly where one can be. */
-            assert_int_equal(error, possible ? 0 : -ENOMEM);
-            if (error != 0)
-                continue;
-            assert_int_equal(pfn.v % (1ull << order), 0);
-            model_set(pfn.v - PORT_HOST_BASE, 1ull << order, true);
-            memset(port_frame_address(pfn), 0x5a, PAGE_SIZE);
-            blocks[count].first = pfn.v - PORT_HOST_BASE;
-            blocks[count].order = order;
-            blocks[count++].kind = kind;
-        } else if (count > 0) {
-            unsigned victim = (unsigned)random_below(&seed, count);
-            typeof(blocks[0]) block = blocks[victim];
-
-            if (block.order > 0 && random_below(&seed, 2) == 0) {
-                /* One half goes, the other one stays as a block. */
-                u64 half = 1ull << (block.order - 1);
-                u64 upper = random_below(&seed, 2);
-
-                frame_free(frame(block.first + upper * half), block.order - 1, block.kind);
-                model_set(block.first + upper * half, half, false);
-                blocks[victim].order--;
-                blocks[victim].first += !upper * half;
-            } else {
-                frame_free(frame(block.first), block.order, block.kind);
-                model_set(block.first, 1ull << block.order, false);
-                blocks[victim] = blocks[--count];
-            }
-        }
-        if (step % 100 == 0)
-            assert_counts_match();
+        if (random_below(&seed, 50) == 0)
+            random_retire(&seed);
+        else if (random_below(&seed, 5 + 4 * (step / 500 % 2)) < 4)
+            random_alloc(&seed);
+        else
+            random_free(&seed);
+        if (step % 50 == 0)
+            assert_model_matches();
     }
-    while (count-- > 0)
-        frame_free(frame(blocks[count].first), blocks[count].order, blocks[count].kind);
-    port_host_stop();
+    while (block_count-- > 0)
+        frame_free(frame(blocks[block_count].first), blocks[block_count].order, blocks[block_count].kind);
+    assert_int_equal(frame_get_stats().free + frame_get_stats().retired, frame_get_stats().total);
+    port_host_forget();
 }
 
 static void test_random_operations_match_the_model(void **state)
@@ -218,6 +268,56 @@ static void test_M8_wrong_frees_assert(void **state)
     assert_true(ASSERTS(frame_free((pfn_t){ pfn.v + 2 }, 0, FRAME_GUEST)));
 }
 
+/* Takes and gives every frame there is. */
+static void assert_all_are_free_but(u64 one, u64 other)
+{
+    static bool seen[SMALL_RAM];
+    pfn_t pfn;
+
+    while (frame_alloc(0, FRAME_TABLE, &pfn) == 0)
+        seen[pfn.v - PORT_HOST_BASE] = true;
+    for (u64 i = 0; i < SMALL_RAM; i++) {
+        assert_int_equal(seen[i], i != one && i != other);
+        if (seen[i])
+            frame_free(frame(i), 0, FRAME_TABLE);
+    }
+    assert_int_equal(frame_get_stats().free, SMALL_RAM - 2);
+    assert_int_equal(frame_alloc(12, FRAME_TABLE, &pfn), -ENOMEM);
+}
+
+static void test_retired_frames_never_come_back(void **state)
+{
+    pfn_t block;
+
+    assert_int_equal(frame_alloc(2, FRAME_GUEST, &block), 0);
+    assert_int_equal(frame_retire((pfn_t){ block.v + 1 }), -EBUSY);
+    frame_retire_allocated((pfn_t){ block.v + 1 }, FRAME_GUEST);
+    assert_true(ASSERTS(frame_retire_allocated((pfn_t){ block.v + 1 }, FRAME_GUEST)));
+    assert_true(ASSERTS(frame_retire_allocated((pfn_t){ block.v + 2 }, FRAME_TABLE)));
+    assert_true(ASSERTS(frame_free((pfn_t){ block.v + 1 }, 0, FRAME_GUEST)));
+    assert_true(ASSERTS(frame_free(block, 2, FRAME_GUEST)));
+    frame_free(block, 0, FRAME_GUEST);
+    frame_free((pfn_t){ block.v + 2 }, 1, FRAME_GUEST);
+    assert_int_equal(frame_retire(frame(1234)), 0);
+    assert_int_equal(frame_retire(frame(1234)), -ENOENT);
+    assert_int_equal(frame_retire(frame(SMALL_RAM)), -ENOENT);
+    assert_int_equal(frame_retire(frame(-1ull)), -ENOENT);
+    assert_int_equal(frame_kind_of(frame(SMALL_RAM)), FRAME_ABSENT);
+    assert_true(ASSERTS(frame_add(frame(1234), 1)));
+    assert_int_equal(frame_get_stats().retired, 2);
+    assert_all_are_free_but(1234, block.v + 1 - PORT_HOST_BASE);
+}
+
+/* The guests' share shrinks; a promise is not worth a bad frame. */
+static void test_retiring_takes_from_what_is_reserved(void **state)
+{
+    assert_int_equal(frame_reserve(SMALL_RAM), 0);
+    assert_int_equal(frame_retire(frame(0)), 0);
+    assert_int_equal(frame_free_for_guests(), 0);
+    frame_unreserve(SMALL_RAM);
+    assert_int_equal(frame_free_for_guests(), SMALL_RAM - 1);
+}
+
 static void test_failure_leaves_the_result_alone(void **state)
 {
     pfn_t pfn = { 42 };
@@ -280,6 +380,8 @@ int main(void)
         SMALL_TEST(test_whole_range_merges_again),
         SMALL_TEST(test_split_block_is_freed_in_pieces),
         SMALL_TEST(test_M8_wrong_frees_assert),
+        cmocka_unit_test_setup_teardown(test_retired_frames_never_come_back, start_small, forget),
+        cmocka_unit_test_setup_teardown(test_retiring_takes_from_what_is_reserved, start_small, forget),
         SMALL_TEST(test_failure_leaves_the_result_alone),
         SMALL_TEST(test_reserve_is_left_free),
         cmocka_unit_test(test_largest_blocks),

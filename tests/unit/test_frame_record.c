@@ -50,16 +50,76 @@ static void test_M8_wrong_use_asserts(void **state)
     assert_int_equal(frame_record_set(frame(0), &object), 0);
     assert_true(ASSERTS(frame_record_set(frame(0), &object)));
     assert_true(ASSERTS(frame_record_clear(frame(1))));
+    assert_true(ASSERTS(frame_record_set(frame(1), NULL)));
+    assert_true(ASSERTS(frame_record_set(frame(1), (u8 *)&object + 1)));
     frame_record_clear(frame(0));
+}
+
+static void test_counts(void **state)
+{
+    u64 value = 77;
+
+    assert_int_equal(frame_count_get(frame(5)), 0);
+    assert_int_equal(frame_count_add(frame(5), 0, &value), 0);
+    assert_int_equal(value, 0);
+    assert_int_equal(frame_count_add(frame(5), 2, &value), 0);
+    assert_int_equal(value, 2);
+    assert_int_equal(frame_count_add(frame(6), 1, &value), 0);
+    assert_int_equal(frame_count_add(frame(5), 1ull << 40, &value), 0);
+    assert_int_equal(value, (1ull << 40) + 2);
+    assert_int_equal(frame_count_get(frame(5)), (1ull << 40) + 2);
+    assert_int_equal(frame_count_get(frame(6)), 1);
+    assert_int_equal(frame_get_stats().used[FRAME_CONTROL], 1);
+    assert_int_equal(frame_count_add(frame(5), -(s64)((1ull << 40) + 2), &value), 0);
+    assert_int_equal(value, 0);
+    assert_int_equal(frame_count_get(frame(5)), 0);
+    assert_int_equal(frame_count_get(frame(6)), 1);
+    assert_int_equal(frame_get_stats().used[FRAME_CONTROL], 1);
+    assert_int_equal(frame_count_add(frame(6), -1, &value), 0);
+    assert_int_equal(frame_get_stats().used[FRAME_CONTROL], 0);
+}
+
+/* A count is no pointer, a pointer no count, and both keep the page of records. */
+static void test_a_frame_has_either(void **state)
+{
+    int object;
+    u64 value;
+
+    assert_int_equal(frame_record_set(frame(0), &object), 0);
+    assert_int_equal(frame_count_add(frame(1), 1, &value), 0);
+    assert_null(frame_record_get(frame(1)));
+    assert_true(ASSERTS(frame_record_clear(frame(1))));
+    assert_true(ASSERTS(frame_record_set(frame(1), &object)));
+    assert_true(ASSERTS(frame_count_get(frame(0))));
+    assert_true(ASSERTS(frame_count_add(frame(0), 1, &value)));
+    frame_record_clear(frame(0));
+    assert_int_equal(frame_count_get(frame(1)), 1);
+    assert_int_equal(frame_count_add(frame(1), -1, &value), 0);
+    assert_int_equal(frame_get_stats().used[FRAME_CONTROL], 0);
+}
+
+static void test_M8_counts_below_0_assert(void **state)
+{
+    u64 value;
+
+    assert_true(ASSERTS(frame_count_add(frame(3), -1, &value)));
+    assert_int_equal(frame_count_add(frame(3), 2, &value), 0);
+    assert_true(ASSERTS(frame_count_add(frame(3), -3, &value)));
+    assert_int_equal(frame_count_add(frame(3), -2, &value), 0);
 }
 
 static void test_no_memory(void **state)
 {
     int object;
+    u64 value = 77;
 
     port_host_take_all_but(0);
     assert_int_equal(frame_record_set(frame(0), &object), -ENOMEM);
     assert_null(frame_record_get(frame(0)));
+    assert_int_equal(frame_count_add(frame(0), 1, &value), -ENOMEM);
+    assert_int_equal(value, 77);
+    assert_int_equal(frame_count_get(frame(0)), 0);
+    assert_int_equal(frame_count_add(frame(0), 0, &value), 0);
     port_host_give_back();
 }
 
@@ -69,6 +129,9 @@ int main(void)
         SMALL_TEST(test_set_get_clear),
         SMALL_TEST(test_pays_only_where_records_are),
         SMALL_TEST(test_M8_wrong_use_asserts),
+        SMALL_TEST(test_counts),
+        SMALL_TEST(test_a_frame_has_either),
+        SMALL_TEST(test_M8_counts_below_0_assert),
         SMALL_TEST(test_no_memory),
     };
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* mm/guest_access.c: what the hypervisor reads and writes, at the edges of slots and of the address space. */
-#include "tests/unit/mm_support.h"
+#include "tests/unit/backing_support.h"
+
+#include "mm/backing_object.h"
+#include "mm/invalidation.h"
 
 static struct vm_memory *vm;
 
@@ -28,6 +31,7 @@ static int start(void **state)
 static int finish(void **state)
 {
     assert_sound();
+    assert_int_equal(vm->slots.set[0].readers + vm->slots.set[1].readers, 0);
     vm_memory_destroy(vm);
     port_host_stop();
     return 0;
@@ -155,6 +159,136 @@ static void test_long_transfers_yield(void **state)
     assert_int_equal(vm_memory_zero(vm, at(4096, 0), 1600 * PAGE_SIZE), -EFAULT);
 }
 
+/* ---- what the memory does meanwhile */
+
+static struct backing *moving;
+static u64 act_at, points, acts, looks_outside, looks_inside;
+
+static bool is_locked(void)
+{
+    return vm->spt.lock.reader_in != vm->spt.lock.reader_out;
+}
+
+/* At one moment of the access, at which it holds no lock, its page gets another frame. */
+static void migrate(const void *word)
+{
+    if (points++ < act_at || is_locked())
+        return;
+    port_host.on_point = NULL;
+    assert_int_equal(backing_migrate(moving, 1), 0);
+    acts++;
+}
+
+static void count_looks(const void *word)
+{
+    if (word == &moving->changing_count)
+        *(is_locked() ? &looks_inside : &looks_outside) += 1;
+}
+
+static void show_moving(void)
+{
+    moving = new_scattered(4, 50);
+    assert_int_equal(vm_memory_add_slot(vm, 9, (gfn_t){ 100 }, 4, moving, 0, 0, LEVEL_4K), 0);
+    points = acts = looks_outside = looks_inside = 0;
+}
+
+static void test_R2_an_access_goes_to_the_frame_that_the_page_has(void **state)
+{
+    u64 moments = 0;
+
+    show_moving();
+    do {
+        u64 value = 1000 + moments, seen = 0;
+
+        act_at = moments++;
+        points = acts = 0;
+        port_host.on_point = migrate;
+        assert_int_equal(vm_memory_write(vm, at(101, 8), &value, sizeof(value)), 0);
+        port_host.on_point = NULL;
+        memcpy(&seen, (u8 *)port_frame_address(lookup(moving, 1).pfn) + 8, sizeof(seen));
+        assert_int_equal(seen, value);
+    } while (acts != 0);
+    assert_true(moments > 5);
+    check_content(moving, 2, 4, 50);
+    backing_put(moving);
+}
+
+/* Who changes the page passes the lock, so whoever looks under it, and copies before it lets go, is waited for. */
+static void test_R2_an_access_looks_and_copies_under_the_lock(void **state)
+{
+    u64 value = 7;
+
+    show_moving();
+    port_host.on_point = count_looks;
+    assert_int_equal(vm_memory_write(vm, at(101, 8), &value, sizeof(value)), 0);
+    port_host.on_point = NULL;
+    assert_int_equal(looks_inside, 1);
+    assert_int_equal(looks_outside, 0);
+    backing_put(moving);
+}
+
+static struct invalidation invalidation;
+
+static void end_while_yielding(void)
+{
+    static u64 turns;
+
+    if (++turns % 3 == 0)
+        invalidation_end(&invalidation);
+}
+
+static void test_an_access_waits_for_the_end_of_an_invalidation(void **state)
+{
+    u64 value = 77, seen = 0;
+
+    show_moving();
+    invalidation_begin(&invalidation, moving, 1, 2);
+    u64 yields = port_host.yields;
+    assert_int_equal(vm_memory_write(vm, at(102, 0), &value, sizeof(value)), 0);
+    assert_int_equal(port_host.yields, yields);
+    port_host.on_yield = end_while_yielding;
+    assert_int_equal(vm_memory_write(vm, at(101, 0), &value, sizeof(value)), 0);
+    port_host.on_yield = NULL;
+    assert_int_equal(port_host.yields, yields + 3);
+    assert_int_equal(vm_memory_read(vm, at(101, 0), &seen, sizeof(seen)), 0);
+    assert_int_equal(seen, 77);
+    backing_put(moving);
+}
+
+static void test_a_write_to_a_shared_page_is_ones_own(void **state)
+{
+    struct backing *clone;
+    u64 value = 77;
+
+    show_moving();
+    assert_int_equal(backing_clone(moving, &clone), 0);
+    assert_int_equal(vm_memory_write(vm, at(101, 0), &value, sizeof(value)), 0);
+    check_content(clone, 0, 4, 50);
+    assert_int_equal(*(u64 *)port_frame_address(lookup(moving, 1).pfn), 77);
+    backing_put(clone);
+    backing_put(moving);
+}
+
+static void test_a_lost_page_is_an_error(void **state)
+{
+    u64 value = 0;
+
+    show_moving();
+    assert_int_equal(memory_retire(lookup(moving, 1).pfn, false), 0);
+    assert_int_equal(vm_memory_read(vm, at(101, 0), &value, sizeof(value)), -EIO);
+    assert_int_equal(vm_memory_write(vm, at(101, 0), &value, sizeof(value)), -EIO);
+    assert_int_equal(vm_memory_read(vm, at(102, 0), &value, sizeof(value)), 0);
+    assert_int_equal(value, 52);
+    backing_put(moving);
+}
+
+static int finish_retired(void **state)
+{
+    assert_sound();
+    vm_memory_destroy(vm);
+    return stop_retired(state);
+}
+
 #define ACCESS_TEST(test) cmocka_unit_test_setup_teardown(test, start, finish)
 
 int main(void)
@@ -168,6 +302,11 @@ int main(void)
         ACCESS_TEST(test_size_0_is_no_access),
         ACCESS_TEST(test_no_memory),
         ACCESS_TEST(test_long_transfers_yield),
+        ACCESS_TEST(test_R2_an_access_goes_to_the_frame_that_the_page_has),
+        ACCESS_TEST(test_R2_an_access_looks_and_copies_under_the_lock),
+        ACCESS_TEST(test_an_access_waits_for_the_end_of_an_invalidation),
+        ACCESS_TEST(test_a_write_to_a_shared_page_is_ones_own),
+        cmocka_unit_test_setup_teardown(test_a_lost_page_is_an_error, start, finish_retired),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,81 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The whole memory core against a flat model: VMs, backings and slots come and go, guests touch and write their memory,
- * memory runs out and comes back. After every step all static invariants hold, and every byte is where it belongs.
+ * The whole memory core against a flat model: VMs, backings and slots come, move, change and go, guests touch and write
+ * their memory, ranges of it are mapped, unmapped, split, protected and given back, tables have a limit, memory runs out and
+ * comes back. After every step all static invariants hold, and every byte is where it belongs.
  */
-#include "tests/unit/mm_support.h"
+#include "tests/unit/mm_model.h"
+
+#include "mm/backing_change.h"
 
 #include "mm/mapping_level.h"
 
-enum { VMS = 2, SLOTS = 6, BACKINGS = 4, MAX_PAGES = 1200, SPACE = 4096, LOW_MEMORY = 8 };
-
-struct model_backing {
-    struct backing *backing; /* NULL: there is none */
-    u64 npages;
-    u8 (*content)[PAGE_SIZE];
-};
-
-struct model_slot {
-    struct model_backing *backing; /* NULL: there is none */
-    u64 base, npages, offset;
-    bool read_only;
-};
-
-struct model_vm {
-    struct vm_memory *vm;
-    struct model_slot slots[SLOTS];
-};
-
-static struct model_vm vms[VMS];
-static struct model_backing backings[BACKINGS];
-static u64 seed;
-static bool scarce; /* port_host_take_all_but() is in force */
-static u64 installed, refused, large;
-
-static u64 below(u64 limit)
-{
-    return random_below(&seed, limit);
-}
-
-/* Mostly a multiple of 512, sometimes a few pages beside it, sometimes anything. */
-static u64 random_page(u64 limit)
-{
-    u64 page = below(4) == 0 ? below(limit) : below(limit) / 512 * 512 + (below(3) == 0 ? below(3) : 0);
-
-    return page < limit ? page : limit - 1;
-}
-
-static struct model_slot *slot_at(struct model_vm *model, u64 gfn)
-{
-    for (unsigned i = 0; i < SLOTS; i++) {
-        struct model_slot *slot = &model->slots[i];
-
-        if (slot->backing != NULL && gfn >= slot->base && gfn < slot->base + slot->npages)
-            return slot;
-    }
-    return NULL;
-}
-
-/* Mostly within a slot, if there is one. */
-static u64 random_gfn(const struct model_vm *model)
-{
-    const struct model_slot *slot = &model->slots[below(SLOTS)];
-
-    if (slot->backing == NULL || below(5) == 0)
-        return below(SPACE + MAX_PAGES);
-    return slot->base + below(slot->npages);
-}
-
-static u8 *content_at(const struct model_slot *slot, u64 gfn)
-{
-    return slot->backing->content[slot->offset + gfn - slot->base];
-}
-
-static void assert_memory_is_low(void)
-{
-    assert_true(frame_get_stats().free <= LOW_MEMORY);
-    refused++;
-}
+static u64 installed, large, lockless, moved, reclaimed;
 
 static void step_backing(void)
 {
@@ -114,10 +49,9 @@ static void step_slot(void)
     }
     if (backing->backing == NULL)
         return;
-    struct model_slot wanted = { .backing = backing,
-                                 .base = random_page(SPACE),
-                                 .offset = random_page(backing->npages),
-                                 .read_only = below(4) == 0 };
+    struct model_slot wanted = {
+        .backing = backing, .base = random_base(), .offset = random_page(backing->npages), .read_only = below(4) == 0
+    };
     wanted.npages = 1 + random_page(backing->npages - wanted.offset);
     if (below(2) == 0)
         wanted.npages = backing->npages - wanted.offset;
@@ -138,6 +72,149 @@ static void step_slot(void)
     }
 }
 
+static void step_change_slot(void)
+{
+    struct model_vm *model = &vms[below(VMS)];
+    u32 id = (u32)below(SLOTS);
+    struct model_slot *slot = &model->slots[id];
+    u64 base = below(3) == 0 && slot->base > 2 ? slot->base - 2 + below(5) : random_base();
+    bool moves = below(2), read_only = below(4) == 0;
+    int error = moves ? vm_memory_move_slot(model->vm, id, (gfn_t){ base })
+                      : vm_memory_set_slot_flags(model->vm, id, read_only ? MEMSLOT_READ_ONLY : 0);
+
+    if (slot->backing == NULL) {
+        assert_int_equal(error, -ENOENT);
+    } else if (moves && is_taken(model, slot, base, slot->npages)) {
+        assert_int_equal(error, -EEXIST);
+    } else if (error != 0) {
+        assert_int_equal(error, -ENOMEM);
+        assert_memory_is_low();
+    } else if (moves) {
+        slot->base = base;
+        moved++;
+    } else {
+        slot->read_only = read_only;
+    }
+}
+
+static void balloon(struct model_vm *model, u64 first, u64 npages)
+{
+    assert_int_equal(vm_memory_balloon(model->vm, (gfn_t){ first }, npages), 0);
+    for (u64 gfn = first; gfn < first + npages; gfn++) {
+        const struct model_slot *slot = slot_at(model, gfn);
+
+        if (slot != NULL)
+            memset(content_at(slot, gfn), 0, PAGE_SIZE);
+    }
+    assert_range(model, first, npages, EPT_READ, 0);
+}
+
+static void populate(struct model_vm *model, u64 first, u64 npages)
+{
+    if (vm_memory_populate(model->vm, (gfn_t){ first }, npages) != 0) {
+        assert_memory_is_low();
+        return;
+    }
+    for (u64 gfn = first; gfn < first + npages && !model->limited; gfn++)
+        assert_int_equal(mapped_level(model->vm, gfn) != 0, slot_at(model, gfn) != NULL);
+}
+
+static void split(struct model_vm *model, u64 first, u64 npages)
+{
+    enum level largest = LEVEL_4K + (enum level)below(2);
+    u64 pages = mapped_pages(model->vm);
+
+    if (vm_memory_split(model->vm, (gfn_t){ first }, npages, largest) == 0)
+        assert_range(model, first, npages, EPT_READ, largest);
+    else
+        assert_true(frame_get_stats().free <= LOW_MEMORY + SPLIT_TABLES);
+    assert_int_equal(mapped_pages(model->vm), pages);
+}
+
+static void step_range(void)
+{
+    struct model_vm *model = &vms[below(VMS)];
+    /* Often where one was before, so that what is left of that is met. */
+    u64 first = below(3) ? model->last : random_gfn(model), npages = 1 + (below(2) ? below(20) : random_page(1500));
+    u64 pages = mapped_pages(model->vm);
+
+    model->last = first;
+    switch (below(9)) {
+    case 0:
+    case 1:
+        vm_memory_zap(model->vm, (gfn_t){ first }, npages);
+        assert_range(model, first, npages, EPT_READ, 0);
+        break;
+    case 2:
+        split(model, first, npages);
+        break;
+    case 3:
+        populate(model, first, npages);
+        break;
+    case 4:
+        /* Gaps between small pages of a large piece. */
+        populate(model, first, npages);
+        split(model, first, 1);
+        vm_memory_zap(model->vm, (gfn_t){ first }, 1 + below(8));
+        populate(model, first, npages);
+        break;
+    case 5:
+        balloon(model, first, npages);
+        break;
+    default:
+        vm_memory_write_protect(model->vm, (gfn_t){ first }, npages);
+        assert_range(model, first, npages, EPT_WRITE, 0);
+        assert_int_equal(mapped_pages(model->vm), pages);
+    }
+}
+
+static void step_all(void)
+{
+    struct model_vm *model = &vms[below(VMS)];
+    u64 pages = mapped_pages(model->vm);
+
+    if (below(4) != 0) {
+        model->limited = below(4) == 0;
+        vm_memory_limit_tables(model->vm, model->limited ? VM_MIN_TABLES : 0);
+    } else if (vm_memory_invalidate_all(model->vm) == 0) {
+        assert_int_equal(mapped_pages(model->vm), 0);
+        assert_int_equal(vm_memory_get_stats(model->vm).tables, 1);
+    } else {
+        assert_memory_is_low();
+        assert_int_equal(mapped_pages(model->vm), pages);
+    }
+}
+
+/* A page gets another frame, or 512 of them one block: nobody notices. */
+static void step_frames(void)
+{
+    struct model_backing *model = &backings[below(BACKINGS)];
+
+    if (model->backing == NULL)
+        return;
+    u64 page = below(model->npages);
+    int error = below(8) == 0 ? backing_migrate(model->backing, page) : backing_compact(model->backing, page);
+    assert_true(error == 0 || error == -ENOENT || error == -ENOMEM || error == -EINVAL);
+}
+
+static void step_device(void)
+{
+    struct vcpu_memory vcpu;
+
+    vcpu_memory_init(&vcpu, vms[0].vm);
+    for (unsigned i = 0; i < 8; i++) {
+        u64 gfn = random_gfn(&vms[0]);
+
+        vm_memory_mark_device(&vcpu, gfn_to_gpa((gfn_t){ gfn }));
+        marked[marks++ % 64] = gfn;
+    }
+    /* Far away from memory each costs tables of its own, so that the limit is reached. */
+    for (u64 far = below(3) == 0 ? 20 : 0; far > 0; far--)
+        vm_memory_mark_device(&vcpu, gfn_to_gpa((gfn_t){ below(1ull << 30) }));
+    vcpu_memory_destroy(&vcpu);
+    check_devices();
+}
+
 static void step_fault(void)
 {
     struct model_vm *model = &vms[below(VMS)];
@@ -147,7 +224,9 @@ static void step_fault(void)
     enum level level;
     pfn_t pfn;
 
-    bool mapped = ept_walk(model->vm, (gfn_t){ gfn }, access, &pfn, &level);
+    bool mapped = walk(model, gfn, access, &pfn, &level);
+    struct spt_iter stop = stop_at(model->vm, gfn);
+    bool gives_back = !mapped && ept_is_leaf(stop.old, stop.level) && stop.old & EPT_MAY_WRITE;
     enum fault_result result = fault(model->vm, gfn, access);
     if (slot == NULL) {
         assert_int_equal(result, FAULT_NO_SLOT);
@@ -163,17 +242,26 @@ static void step_fault(void)
         assert_memory_is_low();
         return;
     }
-    assert_int_equal(result, mapped ? FAULT_SPURIOUS : FAULT_INSTALLED);
-    assert_true(ept_walk(model->vm, (gfn_t){ gfn }, access, &pfn, &level));
-    assert_int_equal(ept_walk(model->vm, (gfn_t){ gfn }, EPT_WRITE, &pfn, &level), !slot->read_only);
-    ept_walk(model->vm, (gfn_t){ gfn }, access, &pfn, &level);
+    assert_int_equal(result, mapped || gives_back ? FAULT_SPURIOUS : FAULT_INSTALLED);
+    lockless += gives_back;
+    if (slot->read_only)
+        assert_false(walk(model, gfn, EPT_WRITE, &pfn, &level));
+    else if (result == FAULT_INSTALLED)
+        assert_true(walk(model, gfn, EPT_WRITE, &pfn, &level));
+    assert_true(walk(model, gfn, access, &pfn, &level));
     assert_memory_equal(port_frame_address(pfn), content_at(slot, gfn), PAGE_SIZE);
 
-    /* As large as it can be. */
-    enum level piece;
+    /* As large as it can be, where smaller tables are not there already. */
+    struct backing_page found;
     u64 page = slot->offset + gfn - slot->base;
-    assert_int_equal(backing_lookup(slot->backing->backing, page, &pfn, &piece), 0);
-    assert_int_equal(level, mapping_level(memslots_find(&model->vm->slots, (gfn_t){ gfn }), (gfn_t){ gfn }, piece));
+    assert_int_equal(backing_lookup(slot->backing->backing, page, &found), 0);
+    enum level possible =
+        mapping_level(memslots_find(memslots_active(&model->vm->slots), (gfn_t){ gfn }), (gfn_t){ gfn }, found.level);
+    assert_true(level <= possible);
+    if (result == FAULT_INSTALLED && !model->limited)
+        assert_int_equal(level, stop.level < possible ? stop.level : possible);
+    if (result == FAULT_INSTALLED && model->limited)
+        assert_true(vm_memory_get_stats(model->vm).tables <= VM_MIN_TABLES + 3);
     installed++;
     large += level == LEVEL_2M;
 
@@ -230,13 +318,12 @@ static void step_access(void)
                 *byte = what == 1 ? buffer[i] : 0;
         } else if (what != 0) {
             /* A part was written: pages in front, as far as there was memory. */
-            enum level level;
-            pfn_t pfn;
+            struct backing_page found;
             const struct model_slot *slot = slot_at(model, gpa / PAGE_SIZE);
 
-            if (backing_lookup(slot->backing->backing, slot->offset + gpa / PAGE_SIZE - slot->base, &pfn, &level) != 0)
+            if (backing_lookup(slot->backing->backing, slot->offset + gpa / PAGE_SIZE - slot->base, &found) != 0)
                 break;
-            *byte = ((u8 *)port_frame_address(pfn))[gpa % PAGE_SIZE];
+            *byte = ((u8 *)port_frame_address(found.pfn))[gpa % PAGE_SIZE];
         }
     }
 }
@@ -261,8 +348,10 @@ static void step_vm(void)
 
     if (below(20) != 0)
         return;
+    reclaimed += vm_memory_get_stats(model->vm).reclaimed;
     vm_memory_destroy(model->vm);
     memset(model->slots, 0, sizeof(model->slots));
+    model->limited = false;
     while (vm_memory_create(&model->vm) != 0) {
         assert_memory_is_low();
         step_memory();
@@ -272,19 +361,20 @@ static void step_vm(void)
 static void run(u64 from)
 {
     seed = from;
-    port_host_start(SMALL_RAM);
+    port_host_start(2 * SMALL_RAM);
     for (unsigned i = 0; i < VMS; i++)
         vms[i] = (struct model_vm){ .vm = new_vm() };
     for (unsigned i = 0; i < BACKINGS; i++)
         backings[i] = (struct model_backing){ .content = calloc(MAX_PAGES, PAGE_SIZE) };
 
-    for (unsigned step = 0; step < 2500; step++) {
-        switch (below(16)) {
+    for (unsigned step = 0; step < 3000; step++) {
+        switch (below(24)) {
         case 0:
             step_backing();
             break;
         case 1:
             step_slot();
+            check_devices();
             break;
         case 2:
             step_memory();
@@ -297,6 +387,25 @@ static void run(u64 from)
         case 6:
             step_access();
             break;
+        case 7:
+        case 8:
+        case 9:
+            step_range();
+            break;
+        case 10:
+            step_change_slot();
+            check_devices();
+            break;
+        case 11:
+            step_frames();
+            break;
+        case 12:
+            step_device();
+            break;
+        case 13:
+            if (below(3) == 0)
+                step_all();
+            break;
         default:
             step_fault();
             break;
@@ -306,8 +415,10 @@ static void run(u64 from)
 
     if (scarce)
         step_memory();
-    for (unsigned i = 0; i < VMS; i++)
+    for (unsigned i = 0; i < VMS; i++) {
+        reclaimed += vm_memory_get_stats(vms[i].vm).reclaimed;
         vm_memory_destroy(vms[i].vm);
+    }
     for (unsigned i = 0; i < BACKINGS; i++) {
         if (backings[i].backing != NULL)
             backing_put(backings[i].backing);
@@ -322,7 +433,8 @@ static void test_random_operations_match_the_model(void **state)
     for (u64 from = 1; from <= 25; from++)
         run(from * 0x9e3779b97f4a7c15ull);
     /* The test reaches what it is about. */
-    assert_true(installed > 5000 && large > 300 && refused > 50);
+    assert_true(installed > 5000 && large > 50 && refused > 50 && lockless > 50 && moved > 100);
+    assert_true(reclaimed > 50);
 }
 
 int main(void)

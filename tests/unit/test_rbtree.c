@@ -9,7 +9,9 @@ enum { MEMBERS = 200 };
 struct member {
     struct rb_node node;
     u64 key;
-    u64 sum; /* of the keys in the subtree */
+    u64 weight;
+    u64 sum;  /* of the keys in the subtree, or */
+    u64 most; /* the largest weight in it: mostly that changes in few nodes only */
     bool in_tree;
 };
 
@@ -18,15 +20,30 @@ static struct member *member_of(const struct rb_node *node)
     return container_of(node, struct member, node);
 }
 
-static void update_sum(struct rb_node *node)
+static bool update_sum(struct rb_node *node)
 {
     struct member *member = member_of(node);
+    u64 before = member->sum;
 
     member->sum = member->key;
     for (int side = 0; side < 2; side++) {
         if (node->child[side] != NULL)
             member->sum += member_of(node->child[side])->sum;
     }
+    return member->sum != before;
+}
+
+static bool update_most(struct rb_node *node)
+{
+    struct member *member = member_of(node);
+    u64 before = member->most;
+
+    member->most = member->weight;
+    for (int side = 0; side < 2; side++) {
+        if (node->child[side] != NULL && member_of(node->child[side])->most > member->most)
+            member->most = member_of(node->child[side])->most;
+    }
+    return member->most != before;
 }
 
 static struct rb_tree tree;
@@ -57,13 +74,17 @@ static unsigned check_node(const struct rb_node *node, const struct rb_node *par
     if (depth > *height)
         *height = depth;
 
-    u64 sum = member_of(node)->key;
+    u64 sum = member_of(node)->key, most = member_of(node)->weight;
     for (int side = 0; side < 2; side++) {
-        if (node->child[side] != NULL)
-            sum += member_of(node->child[side])->sum;
+        const struct member *child = node->child[side] == NULL ? NULL : member_of(node->child[side]);
+
+        sum += child == NULL ? 0 : child->sum;
+        most = child != NULL && child->most > most ? child->most : most;
     }
-    if (tree.update != NULL)
+    if (tree.update == update_sum)
         assert_int_equal(member_of(node)->sum, sum);
+    if (tree.update == update_most)
+        assert_int_equal(member_of(node)->most, most);
 
     unsigned left = check_node(node->child[0], node, depth + 1, height);
     unsigned right = check_node(node->child[1], node, depth + 1, height);
@@ -92,7 +113,7 @@ static void check_tree(void)
     assert_true(height <= 2 * limit);
 }
 
-static void run(u64 seed, void (*update)(struct rb_node *))
+static void run(u64 seed, bool (*update)(struct rb_node *))
 {
     tree = (struct rb_tree){ .update = update };
     memset(members, 0, sizeof(members));
@@ -102,6 +123,8 @@ static void run(u64 seed, void (*update)(struct rb_node *))
         struct member *member = &members[random_below(&seed, MEMBERS)];
 
         /* Phases that grow and phases that shrink. */
+        if (!member->in_tree)
+            member->weight = random_below(&seed, MEMBERS / 4);
         if (!member->in_tree && random_below(&seed, 4) < (step / 500 % 2 ? 1 : 3)) {
             insert(member);
         } else if (member->in_tree && random_below(&seed, 4) < (step / 500 % 2 ? 3 : 1)) {
@@ -124,8 +147,10 @@ static void run(u64 seed, void (*update)(struct rb_node *))
 
 static void test_M9_random_operations_keep_all_properties(void **state)
 {
-    for (u64 seed = 1; seed <= 5; seed++)
-        run(seed, seed % 2 ? update_sum : NULL);
+    bool (*const updates[])(struct rb_node *) = { NULL, update_sum, update_most };
+
+    for (u64 seed = 1; seed <= 6; seed++)
+        run(seed, updates[seed % 3]);
 }
 
 static void test_M9_sorted_insertion_stays_flat(void **state)

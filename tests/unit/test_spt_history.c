@@ -14,7 +14,7 @@ static int start(void **state)
 static int finish(void **state)
 {
     port_host.on_pte = NULL;
-    port_host.on_flush = NULL;
+    port_host.on_kick = NULL;
     assert_sound();
     vm_memory_destroy(vm);
     port_host_stop();
@@ -23,13 +23,33 @@ static int finish(void **state)
 
 /* Every entry of every table as the reported changes left it. */
 static u64 mirror[SMALL_RAM][EPT_ENTRIES];
-static u64 changes, tables_published;
+static u64 changes, tables_published, splits;
 
 static u64 *mirror_of(const u64 *entry)
 {
     pfn_t table = port_frame_of(entry);
 
     return &mirror[table.v - PORT_HOST_BASE][(uintptr_t)entry % PAGE_SIZE / sizeof(u64)];
+}
+
+/* Hardware walks into the table from now on: it is empty, or maps what the leaf mapped in whose place it is. */
+static void check_published(u64 old, u64 value, enum level level)
+{
+    const u64 *entries = port_frame_address(ept_frame(value));
+
+    for (unsigned i = 0; i < EPT_ENTRIES; i++) {
+        *mirror_of(&entries[i]) = entries[i];
+        if (!ept_is_leaf(old, level)) {
+            assert_int_equal(entries[i], EPT_EMPTY);
+            continue;
+        }
+        assert_int_equal(ept_frame(entries[i]).v, ept_frame(old).v + i * level_pages(level - 1));
+        assert_int_equal((entries[i] ^ old) & ~(EPT_ADDRESS | EPT_LARGE), 0);
+        assert_true(ept_is_leaf(entries[i], level - 1));
+        assert_int_equal((entries[i] & EPT_LARGE) != 0, level - 1 > LEVEL_4K);
+    }
+    assert_int_equal(table_with(entries)->role.level, level - 1);
+    splits += ept_is_leaf(old, level);
 }
 
 static void check_change(u64 *entry, u64 old, u64 value)
@@ -40,14 +60,7 @@ static void check_change(u64 *entry, u64 old, u64 value)
     assert_int_equal(*mirror_of(entry), old);
     *mirror_of(entry) = value;
     if (ept_is_table(value, level)) {
-        const u64 *entries = port_frame_address(ept_frame(value));
-
-        /* Hardware walks into it from now on. */
-        for (unsigned i = 0; i < EPT_ENTRIES; i++) {
-            assert_int_equal(entries[i], EPT_EMPTY);
-            *mirror_of(&entries[i]) = EPT_EMPTY;
-        }
-        assert_int_equal(table_with(entries)->role.level, level - 1);
+        check_published(old, value, level);
         tables_published++;
     } else if (ept_is_present(value)) {
         assert_true(level <= LEVEL_1G);
@@ -74,10 +87,47 @@ static void watch_history(void)
 {
     const u64 *root = port_frame_address(vm_memory_root(vm));
 
-    changes = tables_published = 0;
+    changes = tables_published = splits = 0;
     for (unsigned i = 0; i < EPT_ENTRIES; i++)
         *mirror_of(&root[i]) = root[i];
     port_host.on_pte = check_change;
+}
+
+/* Splits, permissions that go and come back, removals, and a whole new tree. */
+static void change_ranges(u64 *seed, void (*look)(void))
+{
+    for (unsigned i = 0; i < 40; i++) {
+        gfn_t first = { random_below(seed, 512 * 8) };
+        u64 npages = 1 + random_below(seed, 600);
+
+        switch (random_below(seed, 4)) {
+        case 0:
+            assert_int_equal(vm_memory_split(vm, first, npages, LEVEL_4K), 0);
+            break;
+        case 1:
+            vm_memory_write_protect(vm, first, npages);
+            break;
+        case 2:
+            vm_memory_zap(vm, first, npages);
+            break;
+        default:
+            assert_int_equal(vm_memory_populate(vm, first, npages), 0);
+        }
+        for (u64 page = 0; page < npages; page += 100)
+            fault(vm, first.v + page, ACCESS_WRITE);
+        look();
+    }
+    assert_true(splits > 0);
+    assert_int_equal(vm_memory_invalidate_all(vm), 0);
+    /* The new root was filled before anybody could reach it; nothing has changed it since. */
+    const u64 *root = port_frame_address(vm_memory_root(vm));
+    for (unsigned i = 0; i < EPT_ENTRIES; i++) {
+        assert_int_equal(root[i], EPT_EMPTY);
+        *mirror_of(&root[i]) = EPT_EMPTY;
+    }
+    fault(vm, 5, ACCESS_WRITE);
+    fault(vm, 512 * 1000, ACCESS_WRITE);
+    look();
 }
 
 /* What a test looks at after every 50th pair of faults, and when a slot is gone. */
@@ -95,6 +145,7 @@ static void run_history(void (*look)(void))
             look();
     }
     assert_int_equal(tables_published, vm_memory_get_stats(vm).tables - 1);
+    change_ranges(&seed, look);
     assert_int_equal(vm_memory_remove_slot(vm, 1), 0);
     look();
     assert_int_equal(vm_memory_remove_slot(vm, 0), 0);

@@ -14,7 +14,9 @@ static int start(void **state)
 static int finish(void **state)
 {
     port_host.on_pte = NULL;
-    port_host.on_flush = NULL;
+    port_host.on_kick = NULL;
+    port_host.on_point = NULL;
+    port_host.on_yield = NULL;
     assert_sound();
     vm_memory_destroy(vm);
     port_host_stop();
@@ -48,6 +50,37 @@ static void test_P4_late_dirty_bits_are_seen(void **state)
     assert_true(last_seen_of_late & EPT_DIRTY);
 }
 
+static u64 left_by_hardware;
+
+/* Hardware changes the entry whenever it can, to the last moment. */
+static void change_before_each_step(const void *word)
+{
+    if (word != reached_late)
+        return;
+    *reached_late ^= EPT_DIRTY;
+    left_by_hardware = *reached_late;
+}
+
+static void compare_with_last(u64 *entry, u64 old, u64 value)
+{
+    if (entry != reached_late)
+        return;
+    assert_int_equal(old, left_by_hardware);
+    assert_int_equal(value, EPT_EMPTY);
+    reached_late = NULL;
+}
+
+static void test_P4_nothing_comes_between_the_look_and_the_write(void **state)
+{
+    add_ram(vm, 0, 0, 512 * 4, LEVEL_4K);
+    assert_int_equal(fault(vm, 3, ACCESS_WRITE), FAULT_INSTALLED);
+    reached_late = entry_at(vm, 3, LEVEL_4K);
+    port_host.on_point = change_before_each_step;
+    port_host.on_pte = compare_with_last;
+    assert_int_equal(vm_memory_remove_slot(vm, 0), 0);
+    assert_null(reached_late);
+}
+
 static u64 tables_at_flush;
 
 static void count_tables(struct vm_memory *flushed)
@@ -62,11 +95,11 @@ static void test_P2_unlinked_tables_live_until_the_flush(void **state)
         assert_int_equal(fault(vm, 512 * i, ACCESS_READ), FAULT_INSTALLED);
     u64 tables = vm_memory_get_stats(vm).tables;
     assert_int_equal(tables, 3 + 4);
-    port_host.on_flush = count_tables;
+    port_host.on_kick = count_tables;
     assert_int_equal(vm_memory_remove_slot(vm, 0), 0);
     assert_int_equal(tables_at_flush, tables);
     assert_int_equal(frame_get_stats().used[FRAME_TABLE], 1);
-    assert_int_equal(port_host.flushes, 1);
+    assert_int_equal(port_host.kicks, 1);
 }
 
 static void test_H1_zap_reclaims_every_child(void **state)
@@ -104,24 +137,32 @@ static void test_H1_tables_that_became_empty_go(void **state)
     assert_int_equal(vm_memory_get_stats(vm).tables, 1);
 }
 
+static u64 zap(u64 first, u64 end, struct tlb_gather *gather)
+{
+    return spt_zap_range(&vm->spt, vm->spt.base->page, (gfn_t){ first }, (gfn_t){ end }, ZAP_MAPPED, NULL, gather).v;
+}
+
 static void test_H1_an_empty_table_goes_too(void **state)
 {
+    TABLE_CACHE(cache);
     TLB_GATHER(gather, vm);
     struct spt_iter it;
     gfn_t gfn = { 5ull << 18 };
 
     /* As a fault leaves it that lost the race for the last step. */
-    spt_iter_start(&it, &vm->spt, gfn);
+    assert_int_equal(table_cache_fill(&cache, 2), 0);
+    rwlock_lock(&vm->spt.lock);
+    spt_iter_start(&it, &vm->spt, vm->spt.base->page, gfn);
     for (int i = 0; i < 2; i++) {
-        struct shadow_page *page = shadow_page_alloc();
-
-        spt_place_table(&it, page);
-        assert_true(spt_set_entry(&it, ept_table(page->frame), NULL));
+        assert_int_equal(spt_link_table(&it, NULL, &cache, NULL), 0);
         spt_iter_down(&it, gfn);
     }
+    rwlock_unlock(&vm->spt.lock);
     assert_int_equal(vm_memory_get_stats(vm).tables, 3);
     assert_sound();
-    assert_int_equal(spt_zap_range(&vm->spt, gfn, (gfn_t){ gfn.v + 1 }, &gather).v, gfn.v + 1);
+    rwlock_lock(&vm->spt.lock);
+    assert_int_equal(zap(gfn.v, gfn.v + 1, &gather), gfn.v + 1);
+    rwlock_unlock(&vm->spt.lock);
     tlb_gather_finish(&gather);
     assert_int_equal(vm_memory_get_stats(vm).tables, 1);
 }
@@ -187,16 +228,151 @@ static void test_C8_zap_goes_on_where_it_yielded(void **state)
     for (u64 i = 0; i < REGIONS; i++)
         assert_int_equal(fault(vm, 512 * i + i % 512, ACCESS_READ), FAULT_INSTALLED);
     assert_int_equal(vm_memory_get_stats(vm).tables, REGIONS + 2 + 2);
-    port_host.yields = port_host.flushes = 0;
+    port_host.yields = port_host.kicks = 0;
     port_host.on_yield = fault_again_while_yielding;
     spt_zap_all(&vm->spt, (gfn_t){ 0 }, (gfn_t){ 512ull * REGIONS });
     port_host.on_yield = NULL;
-    assert_true(port_host.flushes >= REGIONS / 128 && port_host.flushes <= REGIONS / 128 + 1);
-    assert_int_equal(port_host.yields, port_host.flushes);
+    assert_true(port_host.kicks >= REGIONS / 128 && port_host.kicks <= REGIONS / 128 + 1);
+    assert_int_equal(port_host.yields, port_host.kicks);
     for (u64 i = 1; i < REGIONS; i++)
         assert_int_equal(mapped_level(vm, 512 * i + i % 512), 0);
     assert_int_equal(vm_memory_get_stats(vm).mapped[LEVEL_4K], 1);
     assert_sound();
+}
+
+static void test_H4_zapping_needs_exclusive_ownership(void **state)
+{
+    TLB_GATHER(gather, vm);
+
+    add_ram(vm, 0, 0, 4, LEVEL_4K);
+    assert_int_equal(fault(vm, 0, ACCESS_READ), FAULT_INSTALLED);
+    assert_true(ASSERTS(zap(0, 4, &gather)));
+    rwlock_lock_shared(&vm->spt.lock);
+    assert_true(ASSERTS(zap(0, 4, &gather)));
+    rwlock_unlock_shared(&vm->spt.lock);
+    rwlock_lock(&vm->spt.lock);
+    port_host_processor = 1;
+    assert_true(ASSERTS(zap(0, 4, &gather)));
+    port_host_processor = 0;
+    rwlock_unlock(&vm->spt.lock);
+    assert_int_equal(mapped_level(vm, 0), LEVEL_4K);
+}
+
+/* One entry after the other is taken; if the processor has just changed it, again. */
+static u64 *changes_late;
+static int looks_before;
+
+static void set_accessed(const void *word)
+{
+    if (word == changes_late && looks_before-- == 0)
+        *(u64 *)word |= EPT_ACCESSED | EPT_DIRTY;
+}
+
+static u64 taken;
+
+static void note_taken(u64 *entry, u64 old, u64 value)
+{
+    if (table_with(entry)->role.level == LEVEL_4K)
+        taken = old;
+}
+
+static void test_P4_zap_takes_what_hardware_has_just_changed(void **state)
+{
+    TLB_GATHER(gather, vm);
+
+    add_ram(vm, 0, 0, 600, LEVEL_4K);
+    assert_int_equal(fault(vm, 7, ACCESS_READ), FAULT_INSTALLED);
+    assert_int_equal(fault(vm, 8, ACCESS_READ), FAULT_INSTALLED);
+    changes_late = entry_at(vm, 7, LEVEL_4K);
+    looks_before = 1;
+    taken = 0;
+    rwlock_lock(&vm->spt.lock);
+    port_host.on_pte = note_taken;
+    /* The walk reads the entry, then it changes, then comes the exchange. */
+    port_host.on_point = set_accessed;
+    assert_int_equal(zap(7, 8, &gather), 8);
+    assert_true(looks_before < 0);
+    port_host.on_point = NULL;
+    port_host.on_pte = NULL;
+    rwlock_unlock(&vm->spt.lock);
+    tlb_gather_finish(&gather);
+    assert_true(taken & EPT_DIRTY);
+    assert_int_equal(mapped_level(vm, 7), 0);
+    assert_int_equal(mapped_level(vm, 8), LEVEL_4K);
+}
+
+/* A step ends after a bounded number of tables, and, after some progress, if somebody waits for the lock. */
+static void test_R8_a_step_is_bounded_and_gives_way(void **state)
+{
+    enum { REGIONS = 200, END = 512 * REGIONS };
+    TLB_GATHER(gather, vm);
+    bool yields = spt_yield_on_contention;
+
+    add_ram(vm, 0, 0, END, LEVEL_4K);
+    for (u64 i = 0; i < REGIONS; i++)
+        assert_int_equal(fault(vm, 512 * i, ACCESS_READ), FAULT_INSTALLED);
+    rwlock_lock(&vm->spt.lock);
+    spt_yield_on_contention = true;
+    vm->spt.lock.writer_in++;
+    u64 next = zap(0, END, &gather);
+    vm->spt.lock.writer_in--;
+    assert_int_equal(next, 512);
+    assert_int_equal(gather.count, 1);
+    vm->spt.lock.reader_in += 1u << 8;
+    next = zap(next, END, &gather);
+    assert_int_equal(next, 512 * 2);
+    assert_int_equal(gather.count, 2);
+    spt_yield_on_contention = false;
+    next = zap(next, END, &gather);
+    assert_int_equal(next, 512 * 130);
+    assert_int_equal(gather.count, 130);
+    vm->spt.lock.reader_in -= 1u << 8;
+    spt_yield_on_contention = true;
+    assert_int_equal(zap(next, END, &gather), END);
+    spt_yield_on_contention = yields;
+    rwlock_unlock(&vm->spt.lock);
+    tlb_gather_finish(&gather);
+    assert_int_equal(vm_memory_get_stats(vm).tables, 1);
+}
+
+/* Where a walk for `gfn` in the tree that is being taken apart ends. */
+static u64 dying_entry(u64 gfn)
+{
+    const struct list_node *node = vm->spt.dying.next;
+    struct spt_iter it;
+
+    assert_ptr_not_equal(node, &vm->spt.dying);
+    spt_iter_start(&it, &vm->spt, container_of(node, struct spt_root, link)->page, (gfn_t){ gfn });
+    while (ept_is_table(it.old, it.level))
+        spt_iter_down(&it, (gfn_t){ gfn });
+    return it.old;
+}
+
+static bool zapped_while_dying;
+
+static void zap_while_dying(void)
+{
+    enum { LAST = 512 * 299 };
+
+    port_host.on_yield = NULL;
+    assert_true(ept_is_present(dying_entry(LAST)));
+    assert_true(ept_is_present(dying_entry(LAST - 512)));
+    spt_zap_all(&vm->spt, (gfn_t){ LAST }, (gfn_t){ LAST + 1 });
+    assert_false(ept_is_present(dying_entry(LAST)));
+    assert_true(ept_is_present(dying_entry(LAST - 512)));
+    zapped_while_dying = true;
+}
+
+static void test_G3_zap_finds_what_is_dying(void **state)
+{
+    add_ram(vm, 0, 0, 512 * 300, LEVEL_4K);
+    for (u64 i = 0; i < 300; i++)
+        assert_int_equal(fault(vm, 512 * i, ACCESS_READ), FAULT_INSTALLED);
+    zapped_while_dying = false;
+    port_host.on_yield = zap_while_dying;
+    assert_int_equal(vm_memory_invalidate_all(vm), 0);
+    assert_true(zapped_while_dying);
+    assert_int_equal(vm_memory_get_stats(vm).tables, 1);
 }
 
 #define SPT_TEST(test) cmocka_unit_test_setup_teardown(test, start, finish)
@@ -205,12 +381,17 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SPT_TEST(test_P4_late_dirty_bits_are_seen),
+        SPT_TEST(test_P4_nothing_comes_between_the_look_and_the_write),
         SPT_TEST(test_P2_unlinked_tables_live_until_the_flush),
         SPT_TEST(test_H1_zap_reclaims_every_child),
         SPT_TEST(test_H1_tables_that_became_empty_go),
         SPT_TEST(test_H1_an_empty_table_goes_too),
         SPT_TEST(test_zap_takes_exactly_the_range),
         SPT_TEST(test_zap_of_a_part_of_a_large_page_takes_all_of_it),
+        SPT_TEST(test_H4_zapping_needs_exclusive_ownership),
+        SPT_TEST(test_P4_zap_takes_what_hardware_has_just_changed),
+        SPT_TEST(test_R8_a_step_is_bounded_and_gives_way),
+        SPT_TEST(test_G3_zap_finds_what_is_dying),
         SPT_TEST(test_C8_zap_goes_on_where_it_yielded),
     };
 

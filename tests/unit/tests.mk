@@ -42,8 +42,11 @@ unit_load_hypervisor := boot/load_hypervisor.c
 unit_address_spaces := boot/address_spaces.c boot/page_tables.c boot/memory_map.c
 unit_unix_time := boot/unix_time.c
 
-# The memory core. Its host build reports every change of a table's entry to port_host.c.
-$(BUILD)/host/mm/%.o: HOST_CFLAGS += -DPTE_OBSERVER
+# The memory core. Its host build reports every change of a table's entry and every
+# atomic operation to port_host.c.
+$(BUILD)/host/mm/%.o: HOST_CFLAGS += -DMM_OBSERVER
+# So few generations that tests reach the wrap-around of device markers (G7).
+$(BUILD)/host/mm/%.o $(BUILD)/host/tests/%.o: HOST_CFLAGS += -DEPT_MARKER_BITS=3
 unit_frame := $(MM)
 unit_frame_record := $(MM)
 unit_pool := $(MM)
@@ -57,10 +60,43 @@ unit_spt := $(MM)
 unit_spt_zap := $(MM)
 unit_spt_history := $(MM)
 unit_fault := $(MM)
+unit_fault_race := $(MM)
+unit_fault_parallel := $(MM)
 unit_guest_access := $(MM)
 unit_vm_memory := $(MM)
+unit_vm_slots := $(MM)
 unit_audit := $(MM)
 unit_mm_random := $(MM)
+unit_memslots_model := $(MM)
+unit_memslots_readers := $(MM)
+unit_rwlock := $(MM)
+unit_backing_clone := $(MM)
+unit_backing_random := $(MM)
+unit_backing_threads := $(MM)
+unit_balloon := $(MM)
+unit_compaction := $(MM)
+unit_page_share := $(MM)
+unit_retire := $(MM)
+unit_invalidation_races := $(MM)
+unit_frame_share := $(MM)
+unit_vcpu_memory := $(MM)
+unit_shadow_hash := $(MM)
+unit_view := $(MM)
+unit_spt_root := $(MM)
+unit_spt_view := $(MM)
+unit_spt_view_races := $(MM)
+unit_spt_view_random := $(MM)
+unit_spt_split := $(MM)
+unit_invalidate_all := $(MM)
+unit_spt_range := $(MM)
+unit_reclaim := $(MM)
+unit_device_marker := $(MM)
+unit_device_marker_rounds := $(MM)
+unit_vm_range := $(MM)
+# Its own spt_zap_all(), vm_next(), vm_put(), mm_init(); the slots are the real ones.
+unit_invalidation := $(addprefix mm/,backing.c backing_map.c backing_clone.c invalidation.c copy_on_write.c balloon.c \
+        compaction.c page_share.c retire.c frame_share.c frame.c frame_record.c pool.c memslot.c memslots.c \
+        interval_tree.c rbtree.c) tests/unit/port_host.c
 
 # Devices and the guests' console.
 DEV := $(wildcard hv/dev/*.c)

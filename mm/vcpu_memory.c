@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* See mm/vcpu_memory.h. */
+#include "mm/vcpu_memory.h"
+
+#include "mm/atomic.h"
+#include "mm/vm.h"
+
+void vcpu_memory_init(struct vcpu_memory *vcpu, struct vm_memory *vm)
+{
+    *vcpu = (struct vcpu_memory){ .vm = vm, .root = vm->spt.base };
+    list_init(&vcpu->cache.pages);
+    spt_root_get(&vm->spt, vcpu->root);
+    spin_lock(&vm->vcpus_lock);
+    list_add(&vm->vcpus, &vcpu->link);
+    spin_unlock(&vm->vcpus_lock);
+}
+
+void vcpu_memory_destroy(struct vcpu_memory *vcpu)
+{
+    struct vm_memory *vm = vcpu->vm;
+
+    assert(atomic_read(&vcpu->inside) == 0);
+    spin_lock(&vm->vcpus_lock);
+    list_remove(&vcpu->link);
+    spin_unlock(&vm->vcpus_lock);
+    spt_root_put(&vm->spt, vcpu->root);
+    table_cache_drain(&vcpu->cache);
+}
+
+int vcpu_memory_select(struct vcpu_memory *vcpu, u32 view, unsigned levels)
+{
+    struct spt_root *root;
+    int error = spt_root_open(&vcpu->vm->spt, view, levels, &root);
+
+    assert(atomic_read(&vcpu->inside) == 0);
+    if (error != 0)
+        return error;
+    spt_root_put(&vcpu->vm->spt, vcpu->root);
+    vcpu->root = root;
+    return 0;
+}
+
+/* The TLB generation whose removals this vCPU cannot find any more. Pairs with tlb_flush(). */
+static u64 come_in(struct vcpu_memory *vcpu)
+{
+    assert(vcpu->inside == 0);
+    atomic_xchg(&vcpu->inside, VCPU_COMING_IN);
+
+    u64 generation = atomic_read(&vcpu->vm->tlb_generation);
+    atomic_write(&vcpu->inside, VCPU_INSIDE + generation);
+    return generation;
+}
+
+static void go_out(struct vcpu_memory *vcpu)
+{
+    atomic_write(&vcpu->inside, 0);
+}
+
+struct vcpu_entry vcpu_memory_enter(struct vcpu_memory *vcpu)
+{
+    u64 generation = come_in(vcpu);
+    pfn_t root = atomic_read(&vcpu->root->page)->frame;
+    bool invept = !vcpu->has_run || root.v != vcpu->loaded.v || generation != vcpu->flushed;
+
+    vcpu->has_run = true;
+    vcpu->loaded = root;
+    vcpu->flushed = generation;
+    return (struct vcpu_entry){ .root = root, .levels = vcpu->root->top, .invept = invept };
+}
+
+void vcpu_memory_leave(struct vcpu_memory *vcpu)
+{
+    go_out(vcpu);
+}
+
+void vcpu_memory_walk_begin(struct vcpu_memory *vcpu)
+{
+    come_in(vcpu);
+}
+
+void vcpu_memory_walk_end(struct vcpu_memory *vcpu)
+{
+    go_out(vcpu);
+}

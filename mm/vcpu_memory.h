@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a virtual CPU has of its own in the memory core: the root it runs on, what it was told to flush, tables for its next
+ * fault. A part of the hypervisor's vCPU; used by one processor at a time.
+ *
+ * vcpu_memory_enter() and _leave() stand around every stay in the guest, vcpu_memory_walk_begin() and _end() around every
+ * walk of tables that the hypervisor does for this vCPU without a lock. Who flushes waits until nobody is inside who came
+ * in before (mm/tlb.c), so tables are freed only when neither hardware nor such a walk can be in them (P2).
+ */
+#ifndef MM_VCPU_MEMORY_H
+#define MM_VCPU_MEMORY_H
+
+#include "mm/list.h"
+#include "mm/table_cache.h"
+
+struct vm_memory;
+struct memslot;
+struct spt_root;
+
+enum { VCPU_COMING_IN = 1, VCPU_INSIDE = 2 };
+
+struct vcpu_memory {
+    /* set once: */
+    struct vm_memory *vm;
+    /* vm->vcpus_lock: */
+    struct list_node link;
+    /* atomic: */
+    u64 inside; /* 0: outside; VCPU_COMING_IN; or VCPU_INSIDE + the TLB generation that was read when it came in */
+    /* this vCPU only: */
+    struct spt_root *root;
+    pfn_t loaded;              /* the root's frame at the last entry */
+    u64 flushed;               /* the VM's TLB generation at the last entry */
+    bool has_run;              /* `loaded` and `flushed` say something */
+    struct table_cache cache;  /* for the next fault, filled before any lock is taken */
+    struct memslot *last_used; /* of the slots' generation `last_used_generation` only (M6) */
+    u64 last_used_generation;
+};
+
+/* The vCPU looks at the memory as it is, through a root for as many levels as mm_init() was told. */
+void vcpu_memory_init(struct vcpu_memory *vcpu, struct vm_memory *vm);
+
+/* It does not run and will not any more. */
+void vcpu_memory_destroy(struct vcpu_memory *vcpu);
+
+/*
+ * From the next entry on the vCPU uses `view` (0: the memory as it is) through a root for `levels` levels, 4 or 5; whether
+ * the processor can walk so many is the caller's to know. 0, -ENOENT (there is no such view), -ENOMEM, -EINVAL; on an error
+ * it stays where it was.
+ */
+int vcpu_memory_select(struct vcpu_memory *vcpu, u32 view, unsigned levels);
+
+struct vcpu_entry {
+    pfn_t root; /* for the EPTP */
+    unsigned levels;
+    bool invept; /* single-context INVEPT of that root is due (G5) */
+};
+
+/*
+ * Right before VM entry, with interrupts off, so that a kick that comes from here on ends the stay in the guest at once.
+ * The caller does what the result says and enters, or calls vcpu_memory_leave().
+ */
+struct vcpu_entry vcpu_memory_enter(struct vcpu_memory *vcpu);
+
+/* Right after VM exit. */
+void vcpu_memory_leave(struct vcpu_memory *vcpu);
+
+/* Around a walk of tables without a lock. Short: nothing waits or allocates inside, and the vCPU is not in the guest. */
+void vcpu_memory_walk_begin(struct vcpu_memory *vcpu);
+void vcpu_memory_walk_end(struct vcpu_memory *vcpu);
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Changes of a VM's slots. Each is prepared, which can fail and changes nothing, and then done, which cannot fail (M2).
+ *
+ * What takes memory away from a guest goes through an INVALID slot (M3): that is published, and when no reader has the old
+ * set any more nothing new can be mapped of the slot; what is mapped is zapped; only then it is gone, and its backing with it.
+ */
+#include "mm/vm.h"
+
+static int check_place(gfn_t base, u64 npages)
+{
+    return npages != 0 && range_ends_within(base.v, npages, vm_gfn_limit()) ? 0 : -EINVAL;
+}
+
+static void insert(struct vm_memory *vm, struct memslot *slot)
+{
+    memslots_insert(&vm->slots, slot);
+    vm_void_markers(vm);
+}
+
+static void replace(struct vm_memory *vm, struct memslot *old, struct memslot *slot)
+{
+    memslots_replace(&vm->slots, old, slot);
+    vm_void_markers(vm);
+}
+
+/* From here on no fault maps anything of the slot, and nothing of it is mapped. */
+static void invalidate(struct vm_memory *vm, struct memslot *slot)
+{
+    memslots_invalidate(&vm->slots, slot);
+    vm_void_markers(vm);
+    spt_zap_all(&vm->spt, slot->base, memslot_end(slot));
+}
+
+int vm_memory_add_slot(struct vm_memory *vm, u32 id, gfn_t base, u64 npages, struct backing *backing, u64 offset,
+                       u32 flags, enum level largest)
+{
+    if (check_place(base, npages) != 0 || !range_ends_within(offset, npages, backing_pages(backing)) ||
+        (flags & ~(u32)MEMSLOT_READ_ONLY) != 0 || largest < LEVEL_4K || largest > LEVEL_1G)
+        return -EINVAL;
+
+    struct memslot wanted = { .id = id,
+                              .flags = flags,
+                              .largest = largest,
+                              .base = base,
+                              .npages = npages,
+                              .backing = backing,
+                              .offset = offset };
+    int error = memslots_begin_change(&vm->slots);
+    if (error != 0)
+        return error;
+    error = memslots_check(&vm->slots, &wanted, NULL);
+    if (error == 0) {
+        struct memslot *slot = memslot_create(&wanted);
+
+        if (slot != NULL)
+            insert(vm, slot);
+        else
+            error = -ENOMEM;
+    }
+    memslots_end_change(&vm->slots);
+    return error;
+}
+
+int vm_memory_remove_slot(struct vm_memory *vm, u32 id)
+{
+    int error = memslots_begin_change(&vm->slots);
+
+    if (error != 0)
+        return error;
+    struct memslot *slot = memslots_find_id(memslots_active(&vm->slots), id);
+    if (slot != NULL) {
+        invalidate(vm, slot);
+        memslots_remove(&vm->slots, slot);
+        vm_void_markers(vm);
+        memslot_destroy(slot);
+    }
+    memslots_end_change(&vm->slots);
+    return slot != NULL ? 0 : -ENOENT;
+}
+
+/* A slot like `old`, but at `base` and with `flags`. */
+static int prepare_changed(struct vm_memory *vm, const struct memslot *old, gfn_t base, u32 flags,
+                           struct memslot **prepared)
+{
+    struct memslot wanted = { .id = old->id,
+                              .flags = flags,
+                              .largest = old->largest,
+                              .base = base,
+                              .npages = old->npages,
+                              .backing = old->backing,
+                              .offset = old->offset };
+    int error = check_place(base, old->npages);
+
+    if (error == 0)
+        error = memslots_check(&vm->slots, &wanted, old);
+    if (error != 0)
+        return error;
+    *prepared = memslot_create(&wanted);
+    return *prepared == NULL ? -ENOMEM : 0;
+}
+
+static int move_slot(struct vm_memory *vm, struct memslot *old, gfn_t base)
+{
+    struct memslot *slot;
+    int error = prepare_changed(vm, old, base, old->flags, &slot);
+
+    if (error != 0)
+        return error;
+    invalidate(vm, old);
+    replace(vm, old, slot);
+    memslot_destroy(old);
+    return 0;
+}
+
+static int change_flags(struct vm_memory *vm, struct memslot *old, u32 flags)
+{
+    struct memslot *slot;
+    int error = prepare_changed(vm, old, old->base, flags, &slot);
+
+    if (error != 0)
+        return error;
+    /* When nobody has the old slot any more, nothing new becomes writable; what is writable already is taken back then. */
+    replace(vm, old, slot);
+    if (flags & MEMSLOT_READ_ONLY)
+        spt_write_protect_all(&vm->spt, slot->base, memslot_end(slot), false);
+    memslot_destroy(old);
+    return 0;
+}
+
+int vm_memory_move_slot(struct vm_memory *vm, u32 id, gfn_t base)
+{
+    int error = memslots_begin_change(&vm->slots);
+
+    if (error != 0)
+        return error;
+    struct memslot *slot = memslots_find_id(memslots_active(&vm->slots), id);
+    error = slot == NULL ? -ENOENT : 0;
+    if (slot != NULL && slot->base.v != base.v)
+        error = move_slot(vm, slot, base);
+    memslots_end_change(&vm->slots);
+    return error;
+}
+
+int vm_memory_set_slot_flags(struct vm_memory *vm, u32 id, u32 flags)
+{
+    if ((flags & ~(u32)MEMSLOT_READ_ONLY) != 0)
+        return -EINVAL;
+
+    int error = memslots_begin_change(&vm->slots);
+    if (error != 0)
+        return error;
+    struct memslot *slot = memslots_find_id(memslots_active(&vm->slots), id);
+    error = slot == NULL ? -ENOENT : 0;
+    if (slot != NULL && slot->flags != flags)
+        error = change_flags(vm, slot, flags);
+    memslots_end_change(&vm->slots);
+    return error;
+}
