@@ -175,9 +175,9 @@ static void audit_tree(struct audit *audit)
         VIOLATION(audit, "H2: the hash has %llu tables, %llu are listed",
                   (unsigned long long)shadow_hash_count(spt->hash), (unsigned long long)listed);
     for (enum level level = LEVEL_4K; level <= LEVEL_1G; level++) {
-        if (audit->mapped[level] != counter_read(&spt->mapped[level]))
+        if (audit->mapped[level] != spt_mapped(spt, level))
             VIOLATION(audit, "H7: %llu leaves of level %d, %llu counted", (unsigned long long)audit->mapped[level],
-                      level, (unsigned long long)counter_read(&spt->mapped[level]));
+                      level, (unsigned long long)spt_mapped(spt, level));
     }
 }
 

@@ -38,7 +38,7 @@ static bool give_back(struct spt_iter *it, u64 needed)
         if (!(it->old & EPT_MAY_WRITE) || !ept_permits(value, needed))
             return false;
         if (spt_set_entry(it, value, NULL)) {
-            counter_add(&it->spt->vm->faults_lockless, 1);
+            counter_add(&it->spt->vm->faults[stripe()].lockless, 1);
             return true;
         }
     }
@@ -171,16 +171,19 @@ static enum fault_result fault_locked(struct fault *fault)
 enum fault_result vm_memory_fault(struct vcpu_memory *vcpu, gpa_t gpa, u32 access)
 {
     struct fault fault = { .vcpu = vcpu, .gfn = gpa_to_gfn(gpa), .needed = access & EPT_PERMISSIONS };
-    struct vm_memory *vm = vcpu->vm;
+    struct fault_counts *counts = &vcpu->vm->faults[stripe()];
     enum fault_result result = FAULT_SPURIOUS;
 
-    counter_add(&vm->faults, 1);
+    counter_add(&counts->all, 1);
     if (fault.gfn.v >= spt_root_end(vcpu->root).v)
         return FAULT_NO_SLOT;
     if (!resolve_lockless(&fault))
         result = fault_locked(&fault);
-    counter_add(&vm->faults_installed, result == FAULT_INSTALLED);
-    counter_add(&vm->faults_spurious, result == FAULT_SPURIOUS);
-    counter_add(&vm->faults_retried, result == FAULT_RETRY);
+    if (result == FAULT_INSTALLED)
+        counter_add(&counts->installed, 1);
+    else if (result == FAULT_SPURIOUS)
+        counter_add(&counts->spurious, 1);
+    else if (result == FAULT_RETRY)
+        counter_add(&counts->retried, 1);
     return result;
 }

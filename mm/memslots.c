@@ -50,18 +50,27 @@ struct memslot_set *memslots_read_begin(struct memslots *slots)
          * finds the set still active was counted before the changer looks. The second look also pairs with the exchange
          * there: who finds the set active finds it as it was edited.
          */
-        atomic_add(&set->readers, 1);
+        atomic_add(&set->readers[stripe()].count, 1);
         if (memslots_active(slots) == set)
             return set;
         /* It may be edited by now, and nothing of it was looked at. */
-        atomic_add(&set->readers, -1);
+        atomic_add(&set->readers[stripe()].count, -1);
     }
+}
+
+bool memslots_is_read(const struct memslot_set *set)
+{
+    for (unsigned i = 0; i < STRIPES; i++) {
+        if (atomic_read(&set->readers[i].count) != 0)
+            return true;
+    }
+    return false;
 }
 
 void memslots_read_end(struct memslot_set *set)
 {
     /* Pairs with the load in publish(): who finds the count 0 comes after all that the reader did with the set. */
-    u32 readers = atomic_add(&set->readers, -1);
+    u32 readers = atomic_add(&set->readers[stripe()].count, -1);
 
     assert(readers != 0);
     (void)readers;
@@ -317,7 +326,7 @@ static void publish(struct memslots *slots, const struct memslot_set *set)
     /* Pairs with memslots_read_begin(): exchanged first, then looked; there it is counted first, then looked. */
     atomic_xchg(&slots->active, set->index);
     /* Pairs with memslots_read_end(). A reader may need any lock before it ends, and none is held here (M4). */
-    while (atomic_read(&old->readers) != 0)
+    while (memslots_is_read(old))
         port_yield();
 }
 

@@ -11,6 +11,11 @@
 #define MM_MEMSLOTS_H
 
 #include "mm/memslot.h"
+#include "mm/striped.h"
+
+struct STRIPED reader_count {
+    u32 count; /* atomic; of readers on these processors */
+};
 
 struct memslot_set {
     /* set once: */
@@ -23,7 +28,7 @@ struct memslot_set {
     u64 generation; /* of the slots that are in it */
     /* atomic: */
     struct memslot *last_used; /* in this set, or NULL (M6) */
-    u32 readers;
+    struct reader_count readers[STRIPES];
 };
 
 struct memslots {
@@ -39,10 +44,14 @@ void memslots_init(struct memslots *slots);
 
 /*
  * Between begin and end the set, its slots and their backings stay as they are. A reader may take locks and yield; who
- * changes the slots waits for it without a lock (M4), so a reader never waits for a change of slots, and makes none.
+ * changes the slots waits for it without a lock (M4), so a reader never waits for a change of slots, and makes none. It ends
+ * on the processor where it began: tasks are bound to one.
  */
 struct memslot_set *memslots_read_begin(struct memslots *slots);
 void memslots_read_end(struct memslot_set *set);
+
+/* Whether somebody reads the set; for who has made the other one active, no new reader comes. */
+bool memslots_is_read(const struct memslot_set *set);
 
 /* The slot at `gfn`, also an invalid one, or NULL. */
 struct memslot *memslots_find(struct memslot_set *set, gfn_t gfn);

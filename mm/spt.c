@@ -85,7 +85,7 @@ static void table_removed(struct spt *spt, struct shadow_page *page, struct tlb_
             spt_table_put(spt, shadow_page_of(ept_frame(old)), gather);
     }
     if (leaves != 0)
-        counter_add(&spt->mapped[level], -leaves);
+        spt_count_leaves(spt, level, -leaves);
     assert(counter_read(&page->present) == (u64)present);
     page->present = 0;
     table_forgotten(spt, page);
@@ -109,9 +109,9 @@ static void entry_changed(struct spt *spt, struct shadow_page *page, u64 old, u6
     if (ept_is_present(old) != ept_is_present(value))
         counter_add(&page->present, ept_is_present(value) ? 1 : -1);
     if (ept_is_leaf(old, level))
-        counter_add(&spt->mapped[level], -1);
+        spt_count_leaves(spt, level, -1);
     if (ept_is_leaf(value, level))
-        counter_add(&spt->mapped[level], 1);
+        spt_count_leaves(spt, level, 1);
     assert(!ept_change_needs_flush(old, value) || (gather != NULL && gather->needs_flush));
     if (ept_is_table(old, level) && !(ept_is_table(value, level) && ept_frame(old).v == ept_frame(value).v))
         spt_table_put(spt, shadow_page_of(ept_frame(old)), gather);

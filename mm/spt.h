@@ -20,6 +20,7 @@
 #include "mm/shadow_page.h"
 #include "mm/spinlock.h"
 #include "mm/spt_iter.h"
+#include "mm/striped.h"
 #include "mm/table_cache.h"
 #include "mm/tlb_gather.h"
 #include "mm/view.h"
@@ -39,6 +40,11 @@ struct spt_root {
     struct shadow_page *page; /* a reference */
 };
 
+/* Leaves by level. */
+struct STRIPED leaf_counts {
+    u64 mapped[LEVEL_1G + 1];
+};
+
 struct spt {
     /* set once: */
     struct vm_memory *vm;
@@ -55,8 +61,8 @@ struct spt {
     struct spinlock pages_lock;
     struct list_node pages; /* struct shadow_page, all of them, the youngest first */
     /* atomic: */
-    u64 tables;               /* with the roots */
-    u64 mapped[LEVEL_1G + 1]; /* leaves by level */
+    u64 tables; /* with the roots */
+    struct leaf_counts leaves[STRIPES];
     u64 lookups, reclaimed;
     u64 table_limit; /* 0: none */
 };
@@ -66,6 +72,16 @@ int spt_create(struct spt *spt, struct vm_memory *vm);
 
 /* Zaps all and frees all. No vCPU uses it any more. Yields. */
 void spt_destroy(struct spt *spt);
+
+static inline u64 spt_mapped(const struct spt *spt, enum level level)
+{
+    return STRIPED_SUM(spt->leaves, mapped[level]);
+}
+
+static inline void spt_count_leaves(struct spt *spt, enum level level, s64 change)
+{
+    counter_add(&spt->leaves[stripe()].mapped[level], change);
+}
 
 /* ---- roots: mm/spt_root.c. No lock is held; they take it exclusively. */
 

@@ -94,8 +94,7 @@ static void activate_hash(struct spt *spt, struct shadow_hash *hash)
 /* About as many tables as the VM can have when all that is mapped now is mapped 4K. */
 static u64 expected_tables(const struct spt *spt)
 {
-    return counter_read(&spt->tables) + counter_read(&spt->mapped[LEVEL_2M]) +
-           counter_read(&spt->mapped[LEVEL_1G]) * EPT_ENTRIES;
+    return counter_read(&spt->tables) + spt_mapped(spt, LEVEL_2M) + spt_mapped(spt, LEVEL_1G) * EPT_ENTRIES;
 }
 
 /* What a new root needs, and the second one besides. */

@@ -42,17 +42,17 @@ int spt_split_leaf(struct spt_iter *it, const struct view *view, struct table_ca
     page->gfn = it->gfn;
     page->role = role;
     shadow_page_fill(page, first_child, step);
-    counter_add(&spt->mapped[level], EPT_ENTRIES);
+    spt_count_leaves(spt, level, EPT_ENTRIES);
 
     struct shadow_page *table = spt_table_get(spt, page);
     if (table != page) {
         table_cache_return(cache, page);
-        counter_add(&spt->mapped[level], -EPT_ENTRIES);
+        spt_count_leaves(spt, level, -EPT_ENTRIES);
     }
     if (!spt_set_entry(it, ept_table(table->frame), gather)) {
         /* Only hardware was in the way, or who gave a permission back: nobody else has found the new table meanwhile. */
         if (spt_table_unget(spt, table, cache))
-            counter_add(&spt->mapped[level], -EPT_ENTRIES);
+            spt_count_leaves(spt, level, -EPT_ENTRIES);
     } else if (table != page) {
         fill_gaps(*it, first_child, step);
     }

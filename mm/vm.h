@@ -10,6 +10,10 @@
 #include "mm/vcpu_memory.h"
 #include "mm/vm_memory.h"
 
+struct STRIPED fault_counts {
+    u64 all, installed, spurious, retried, lockless;
+};
+
 struct vm_memory {
     /* the lock of the list of VMs: */
     struct list_node link;
@@ -24,7 +28,8 @@ struct vm_memory {
     u64 tlb_generation; /* moves with each flush */
     u64 unflushed;      /* gathers that have noted a removal and not flushed yet */
     u64 has_markers;    /* of devices; 0: certainly none (mm/device_marker.c) */
-    u64 faults, faults_installed, faults_spurious, faults_retried, faults_lockless, flushes;
+    u64 flushes;
+    struct fault_counts faults[STRIPES];
 };
 
 /* As mm_init() was told. */

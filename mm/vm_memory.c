@@ -130,11 +130,11 @@ struct vm_memory_stats vm_memory_get_stats(const struct vm_memory *vm)
 {
     const struct spt *spt = &vm->spt;
     struct vm_memory_stats stats = {
-        .faults = counter_read(&vm->faults),
-        .faults_installed = counter_read(&vm->faults_installed),
-        .faults_spurious = counter_read(&vm->faults_spurious),
-        .faults_retried = counter_read(&vm->faults_retried),
-        .faults_lockless = counter_read(&vm->faults_lockless),
+        .faults = STRIPED_SUM(vm->faults, all),
+        .faults_installed = STRIPED_SUM(vm->faults, installed),
+        .faults_spurious = STRIPED_SUM(vm->faults, spurious),
+        .faults_retried = STRIPED_SUM(vm->faults, retried),
+        .faults_lockless = STRIPED_SUM(vm->faults, lockless),
         .flushes = counter_read(&vm->flushes),
         .lookups = counter_read(&spt->lookups),
         .reclaimed = counter_read(&spt->reclaimed),
@@ -142,7 +142,7 @@ struct vm_memory_stats vm_memory_get_stats(const struct vm_memory *vm)
     };
 
     for (enum level level = LEVEL_4K; level <= LEVEL_1G; level++)
-        stats.mapped[level] = counter_read(&spt->mapped[level]);
+        stats.mapped[level] = spt_mapped(spt, level);
     return stats;
 }
 

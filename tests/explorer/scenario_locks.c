@@ -126,7 +126,7 @@ static void check_slots(void)
     for (unsigned i = 0; i < 2; i++) {
         const struct memslot_set *set = &slots.set[i];
 
-        EXPECT(set->count == 1 && set->readers == 0 && set->generation == slots.generation);
+        EXPECT(set->count == 1 && !memslots_is_read(set) && set->generation == slots.generation);
     }
     EXPECT(memslots_first(&slots.set[0]) == memslots_first(&slots.set[1]));
 }

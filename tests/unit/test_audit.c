@@ -91,8 +91,8 @@ static void test_H7_finds_wrong_counts(void **state)
     struct shadow_page *page = shadow_page_of(port_frame_of(entry_at(vm, 1025, LEVEL_4K)));
 
     assert_found(&page->present, 3, "H7");
-    assert_found(&vm->spt.mapped[LEVEL_4K], 7, "H7");
-    assert_found(&vm->spt.mapped[LEVEL_2M], 0, "H7");
+    assert_found(&vm->spt.leaves[0].mapped[LEVEL_4K], 7, "H7");
+    assert_found(&vm->spt.leaves[0].mapped[LEVEL_2M], 0, "H7");
     assert_found(entry_at(vm, 1027, LEVEL_4K), *entry_at(vm, 1025, LEVEL_4K), "H7");
 }
 
@@ -148,12 +148,12 @@ static void test_M3_finds_what_is_mapped_without_a_slot(void **state)
 
     *gap = *entry_at(vm, 1025, LEVEL_4K);
     page->present++;
-    vm->spt.mapped[LEVEL_4K]++;
+    vm->spt.leaves[0].mapped[LEVEL_4K]++;
     assert_int_equal(mm_audit(), 1);
     assert_non_null(strstr(port_host.last_log, "M3"));
     *gap = EPT_EMPTY;
     page->present--;
-    vm->spt.mapped[LEVEL_4K]--;
+    vm->spt.leaves[0].mapped[LEVEL_4K]--;
 }
 
 static void test_M5_finds_sets_that_differ(void **state)

@@ -156,7 +156,7 @@ static void check_all(void)
     for (unsigned i = 0; i < 2; i++) {
         check_order(&slots.set[i], &now);
         check_trees(&slots.set[i]);
-        assert_int_equal(slots.set[i].readers, 0);
+        assert_false(memslots_is_read(&slots.set[i]));
         if (slots.set[i].last_used != NULL)
             entry_of(&now, slots.set[i].last_used);
     }

@@ -148,7 +148,7 @@ static int observe(unsigned when, bool invalid, void (*change)(struct memslot *o
         struct picture set = picture_of(&slots.set[i]);
 
         assert_same(&set, &after);
-        assert_int_equal(slots.set[i].readers, 0);
+        assert_false(memslots_is_read(&slots.set[i]));
     }
     while (slots.set[0].count > 0)
         drop(memslots_first(memslots_active(&slots)));
@@ -234,8 +234,8 @@ static void check_begin(unsigned when, unsigned changes)
     assert_ptr_equal(set, memslots_active(&slots));
     pthread_join(changer.thread, NULL);
     port_host.on_yield = nobody_to_wait_for;
-    assert_int_equal(set->readers, 1);
-    assert_int_equal(slots.set[!set->index].readers, 0);
+    assert_int_equal(set->readers[0].count, 1);
+    assert_false(memslots_is_read(&slots.set[!set->index]));
     assert_true(set->generation == slots.generation);
     assert_ptr_equal(memslots_find(set, (gfn_t){ 5 }), changes % 2 ? changer.slot : NULL);
     memslots_read_end(set);
