@@ -57,8 +57,8 @@ usb: build-packages ## the image for a USB stick with the guests of CONF: build/
 image: $(BUILD)/slat.efi stubs ## build the EFI application and the guest stubs
 
 clean: ## remove what was built; the emulator, the guests and what fuzzers found stay
-	rm -rf $(wildcard $(addprefix $(BUILD)/,*.img slat.* clang-tidy.log bench boot coverage explorer fuzz fuzzer generated \
-	hardware host hypervisor mutants stress stubs tools tsan unit))
+	rm -rf $(wildcard $(addprefix $(BUILD)/,*.img slat.* clang-tidy.log bench boot churning coverage explorer faulty fuzz \
+	fuzzer generated hardware host hypervisor mutants stress stubs tools tsan unit))
 
 # ---- packages, emulator, guests -------------------------------------------------------------------------------------
 
