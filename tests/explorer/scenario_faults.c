@@ -109,11 +109,11 @@ SCENARIO(fault_fault_zap, .setup = start_2_mapped, .actor = { read_0_by_0, read_
 SCENARIO(fault_zap_zap, .setup = start_2_mapped, .actor = { read_0_by_0, zap_slot, zap_page_0 }, .check = scene_check);
 SCENARIO(fault_invalidate_all, .setup = start_2_mapped, .actor = { use_0_by_0, invalidate_all }, .check = scene_check);
 SCENARIO(fault_fault_invalidate_all, .setup = start_2_mapped, .actor = { read_0_by_0, use_1_by_1, invalidate_all },
-         .check = scene_check, .bound = 1);
+         .check = scene_check);
 SCENARIO(invalidate_all_twice, .setup = start_2_mapped, .actor = { read_0_by_0, invalidate_all, invalidate_all },
-         .check = scene_check, .bound = 1);
+         .check = scene_check);
 SCENARIO(invalidate_all_zap, .setup = start_2_mapped, .actor = { read_0_by_0, invalidate_all, zap_slot },
-         .check = scene_check, .bound = 1);
+         .check = scene_check);
 
 static void populate(void)
 {

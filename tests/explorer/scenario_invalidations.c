@@ -256,7 +256,7 @@ SCENARIO(copy_on_write_read, .setup = start_shared, .actor = { write_shared, rea
 SCENARIO(copy_on_write_twice, .setup = start_shared, .actor = { write_shared, write_shared_by_1 },
          .check = check_shared_by_both);
 SCENARIO(copy_on_write_migrate, .setup = start_shared, .actor = { write_shared, read_shared, migrate_if_there },
-         .check = check_shared, .bound = 1);
+         .check = check_shared);
 SCENARIO(copy_on_write_put, .setup = start_shared, .actor = { write_shared, put_clone }, .check = check_alone);
 
 /* Pages 2 and 3 have the same content, and become one frame while one of them is written. */
@@ -331,4 +331,4 @@ static void read_what_is_lost(void)
 SCENARIO(retire_write, .setup = start_1_mapped, .actor = { count_by_0, retire }, .check = check_counted);
 SCENARIO(lose_read, .setup = start_1_mapped, .actor = { read_what_is_lost, lose }, .check = scene_check);
 SCENARIO(fault_fault_punch, .setup = start_2, .actor = { write_and_read, read_both_by_1, punch },
-         .check = check_punched, .bound = 1);
+         .check = check_punched);

@@ -180,4 +180,4 @@ static void check_compacted(void)
 }
 
 SCENARIO(compact_write, .frames = COMPACTION_FRAMES, .setup = start_scattered, .actor = { write_and_read, compact },
-         .check = check_compacted, .bound = 1);
+         .check = check_compacted);
