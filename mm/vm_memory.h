@@ -152,7 +152,8 @@ pfn_t vm_memory_root(const struct vm_memory *vm);
  * The hypervisor's own accesses to guest memory, for loaders, string I/O and page walks. They fill on demand and go
  * through slots, never through EPT. 0, or -EFAULT where [gpa, gpa + size) is not wholly memory, or for a write not wholly
  * writable by the guest (nothing is transferred then), -ENOMEM or -EIO (a part may be transferred). They yield every 2 MiB;
- * a slot that goes away meanwhile is -EFAULT too.
+ * a slot that goes away meanwhile is -EFAULT too. They are plain copies: who changes code that a vCPU may be executing stops
+ * that first (G8).
  */
 int vm_memory_read(struct vm_memory *vm, gpa_t gpa, void *to, u64 size);
 int vm_memory_write(struct vm_memory *vm, gpa_t gpa, const void *from, u64 size);

@@ -2,6 +2,7 @@
 /* mm/vcpu_memory.c with mm/tlb.c: who is waited for, and when INVEPT is due. */
 #include "tests/unit/view_support.h"
 
+#include "mm/backing_change.h"
 #include "mm/tlb.h"
 
 static struct vm_memory *vm;
@@ -321,6 +322,61 @@ static void test_destroy_gives_back_its_tables(void **state)
     tlb_flush(vm); /* does not look at what is gone */
 }
 
+static struct backing *code;
+static u64 old_frame;
+static unsigned looks_while_inside;
+
+static u64 frame_of_code(void)
+{
+    struct backing_page found;
+
+    assert_int_equal(backing_lookup(code, 0, &found), 0);
+    return found.pfn.v;
+}
+
+static void look_at_the_code(const void *word)
+{
+    (void)word;
+    port_host.on_point = NULL;
+    if (a.inside != 0) {
+        assert_int_equal(frame_of_code(), old_frame);
+        looks_while_inside++;
+    }
+    port_host.on_point = look_at_the_code;
+}
+
+static void leave_the_guest(void)
+{
+    if (a.inside != 0)
+        vcpu_memory_leave(&a);
+}
+
+/*
+ * The instructions of a page have another place: no vCPU executes any of them while that changes, and INVEPT, which is a
+ * serializing instruction, comes before the first one from the new place.
+ */
+static void test_G8_code_moves_while_nobody_executes_it(void **state)
+{
+    code = new_backing(1, 0);
+    assert_int_equal(vm_memory_add_slot(vm, 0, (gfn_t){ 0 }, 1, code, 0, 0, LEVEL_4K), 0);
+    assert_int_equal(vm_memory_fault(&a, (gpa_t){ 0 }, ACCESS_EXECUTE), FAULT_INSTALLED);
+    old_frame = frame_of_code();
+    stay(&a);
+    assert_false(vcpu_memory_enter(&a).invept);
+
+    looks_while_inside = 0;
+    port_host.on_point = look_at_the_code;
+    port_host.on_relax = leave_the_guest;
+    assert_int_equal(backing_migrate(code, 0), 0);
+    port_host.on_point = NULL;
+    port_host.on_relax = NULL;
+    assert_true(looks_while_inside > 0);
+    assert_true(frame_of_code() != old_frame);
+    assert_int_equal(a.inside, 0);
+    assert_true(stay(&a));
+    backing_put(code);
+}
+
 #define VCPU_TEST(test) cmocka_unit_test_setup_teardown(test, start, finish)
 
 int main(void)
@@ -341,6 +397,7 @@ int main(void)
         VCPU_TEST(test_select_refuses_what_there_is_not),
         VCPU_TEST(test_R3_select_without_memory_changes_nothing),
         VCPU_TEST(test_destroy_gives_back_its_tables),
+        VCPU_TEST(test_G8_code_moves_while_nobody_executes_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
