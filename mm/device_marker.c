@@ -25,14 +25,15 @@ static void mark(struct vcpu_memory *vcpu, gfn_t gfn, u64 generation)
     for (;;) {
         if (ept_is_table(it.old, it.level)) {
             spt_iter_down(&it, gfn);
-        } else if (ept_is_present(it.old) || it.level == LEVEL_4K) {
+        } else if (ept_is_present(it.old) || it.level == LEVEL_4K || spt_is_out_of_place(&it, vcpu->root->view)) {
             break;
         } else if (spt_link_table(&it, vcpu->root->view, &vcpu->cache, NULL) != 0) {
             break;
         }
     }
     /* Where there is memory now, somebody knows better; and if this fails, the next access asks again. */
-    if (!ept_is_present(it.old) && it.level == LEVEL_4K && spt_set_entry(&it, ept_marker(generation), NULL))
+    if (!ept_is_present(it.old) && it.level == LEVEL_4K && !spt_is_out_of_place(&it, vcpu->root->view) &&
+        spt_set_entry(&it, ept_marker(generation), NULL))
         atomic_write(&vcpu->vm->has_markers, 1);
     rwlock_unlock_shared(&spt->lock);
 }

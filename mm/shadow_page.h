@@ -16,6 +16,7 @@ union role {
     struct {
         u32 level : 4; /* of the entries in the table: enum level */
         u32 view : 16; /* 0: the memory as it is */
+        u32 zero : 12; /* named, so that initializers set it */
     };
     u32 word;
 };

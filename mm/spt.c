@@ -95,6 +95,7 @@ static void table_removed(struct spt *spt, struct shadow_page *page, struct tlb_
 void spt_table_put(struct spt *spt, struct shadow_page *page, struct tlb_gather *gather)
 {
     assert(rwlock_is_mine(&spt->lock));
+    gather->given_up++;
     if (put_reference(spt, page))
         table_removed(spt, page, gather);
     else
@@ -150,6 +151,15 @@ union role spt_role(const struct view *view, gfn_t gfn, enum level level)
 union role spt_child_role(const struct spt_iter *it, const struct view *view)
 {
     return spt_role(spt_iter_page(it)->role.view == 0 ? NULL : view, it->gfn, it->level - 1);
+}
+
+bool spt_is_out_of_place(const struct spt_iter *it, const struct view *view)
+{
+    if (view == NULL)
+        return false;
+
+    const struct shadow_page *page = spt_iter_page(it);
+    return page->role.word != spt_role(view, page->gfn, page->role.level).word;
 }
 
 gfn_t spt_end(const struct shadow_page *root)

@@ -61,7 +61,8 @@ struct spt {
     struct spinlock pages_lock;
     struct list_node pages; /* struct shadow_page, all of them, the youngest first */
     /* atomic: */
-    u64 tables; /* with the roots */
+    u64 tables;     /* with the roots */
+    u64 root_count; /* in `roots` */
     struct leaf_counts leaves[STRIPES];
     u64 lookups, reclaimed;
     u64 table_limit; /* 0: none */
@@ -123,6 +124,13 @@ union role spt_role(const struct view *view, gfn_t gfn, enum level level);
 union role spt_child_role(const struct spt_iter *it, const struct view *view);
 
 /*
+ * Whether the table where `it` stands does not belong into a tree for `view`: the view has just been changed, and nobody has
+ * taken the table out of it yet. Nothing is added to it: in a table that others have too it would be theirs, and one of the
+ * view's own would never become empty.
+ */
+bool spt_is_out_of_place(const struct spt_iter *it, const struct view *view);
+
+/*
  * The table with gfn and role of `page`, which is filled and not reachable yet: another one that exists already (only in a
  * VM with a hash), or `page`. With a reference, for the entry that will lead to it.
  */
@@ -177,6 +185,7 @@ enum spt_zap {
  * Removes below `root` in [first, end). It stops after a bounded number of tables: then unlock, finish the gather, and go on
  * from the gfn that it returns, until that is `end`. Exclusive.
  */
+enum { ZAP_STEP = 128 }; /* tables, of 512 entries each, that are given up in one step: about half a millisecond */
 gfn_t spt_zap_range(struct spt *spt, struct shadow_page *root, gfn_t first, gfn_t end, enum spt_zap what,
                     const struct view *view, struct tlb_gather *gather);
 

@@ -92,7 +92,7 @@ void spt_root_replace_table(struct spt *spt, struct spt_root *root, struct spt_g
 {
     struct spt_root *grave = take_grave(graves);
 
-    *grave = (struct spt_root){ .view = root->view, .top = root->top, .page = root->page, .next = *mine };
+    *grave = (struct spt_root){ .top = root->top, .page = root->page, .next = *mine };
     *mine = grave;
     list_add(&spt->dying, &grave->link);
     /* Pairs with the read in vcpu_memory_enter(). */
@@ -119,7 +119,8 @@ static void take_one_apart(struct spt *spt, struct spt_root *root)
             spt_table_put(spt, root->page, &gather);
         }
         rwlock_unlock(&spt->lock);
-        tlb_gather_finish(&gather);
+        if (gather.count >= ZAP_STEP || gone)
+            tlb_gather_finish(&gather);
         port_yield();
     }
     spt_root_free(root);

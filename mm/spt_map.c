@@ -45,19 +45,6 @@ static enum level level_in_view(const struct spt_mapping *mapping, const struct 
     return level;
 }
 
-/*
- * Whether the table where `it` stands does not belong into a tree for `view`: the view has just been changed, and nobody has
- * taken the table out of it yet. A leaf of the view would be one for everybody there.
- */
-static bool is_still_shared(const struct spt_iter *it, const struct view *view)
-{
-    if (view == NULL)
-        return false;
-
-    const struct shadow_page *page = spt_iter_page(it);
-    return page->role.view == 0 && view_differs(view, page->gfn, shadow_page_end(page));
-}
-
 /* What the leaf becomes. What the processor has noted in the old one stays, if that led to the same memory. */
 static u64 leaf_for(const struct spt_iter *it, pfn_t pfn, u64 permissions)
 {
@@ -88,7 +75,7 @@ int spt_map(struct spt *spt, struct spt_root *root, struct spt_mapping *mapping,
         } else if (ept_is_present(it.old) && ept_permits(it.old, needed)) {
             mapping->level = it.level;
             return -EEXIST;
-        } else if (is_still_shared(&it, root->view)) {
+        } else if (spt_is_out_of_place(&it, root->view)) {
             return -EAGAIN;
         } else if (it.level > level) {
             if (spt_link_table(&it, root->view, cache, gather) != 0)

@@ -32,17 +32,21 @@ static gfn_t walk_step(struct spt *spt, const struct spt_root *root, visit_entry
     if (walk->first.v >= spt_end(root->page).v)
         return walk->end;
     spt_iter_start(&it, spt, root->page, walk->first);
-    do {
-        while (ept_is_table(it.old, it.level) && it.level > walk->lowest) {
+    for (;;) {
+        gfn_t at = it.gfn.v > walk->first.v ? it.gfn : walk->first;
+
+        /* Also where the visit made a table of a leaf, or met somebody who did (C8). */
+        if (ept_is_table(it.old, it.level) && it.level > walk->lowest) {
             if (walk->budget == 0)
-                return it.gfn.v > walk->first.v ? it.gfn : walk->first;
+                return at;
             walk->budget--;
-            spt_iter_down(&it, it.gfn.v > walk->first.v ? it.gfn : walk->first);
+            spt_iter_down(&it, at);
+        } else if (!visit(&it, walk)) {
+            return at;
+        } else if (!(ept_is_table(it.old, it.level) && it.level > walk->lowest) && !spt_iter_forward(&it, walk->end)) {
+            return walk->end;
         }
-        if (!visit(&it, walk))
-            return it.gfn.v > walk->first.v ? it.gfn : walk->first;
-    } while (spt_iter_forward(&it, walk->end));
-    return walk->end;
+    }
 }
 
 static bool visit_split(struct spt_iter *it, struct walk *walk)
@@ -50,8 +54,6 @@ static bool visit_split(struct spt_iter *it, struct walk *walk)
     while (ept_is_leaf(it->old, it->level) && it->level > walk->largest) {
         if (spt_split_leaf(it, walk->view, walk->cache, walk->gather) != 0)
             return false;
-        if (ept_is_table(it->old, it->level) && it->level > walk->largest + 1)
-            spt_iter_down(it, it->gfn.v > walk->first.v ? it->gfn : walk->first);
     }
     return true;
 }
@@ -66,6 +68,14 @@ static bool visit_write_protect(struct spt_iter *it, struct walk *walk)
             break;
     }
     return true;
+}
+
+/* The step is for all roots together, but each gets on by a whole path. */
+static unsigned budget_of_root(const struct spt *spt)
+{
+    unsigned budget = STEP_TABLES / (unsigned)counter_read(&spt->root_count);
+
+    return budget > LEVEL_256T ? budget : LEVEL_256T;
 }
 
 /* Two splits at once could make one table twice, where tables are found by what they are. */
@@ -102,7 +112,9 @@ int spt_split_all(struct spt *spt, gfn_t first, gfn_t end, enum level largest)
         /* The memory as it is comes first: then views find the tables of it complete. */
         for (const struct list_node *node = spt->roots.next; node != &spt->roots; node = node->next) {
             const struct spt_root *root = container_of(node, struct spt_root, link);
-            struct walk walk = { first, to, &cache, &gather, root->view, largest + 1, largest, false, STEP_TABLES };
+            struct walk walk = { first,   to,         &cache,
+                                 &gather, root->view, largest + 1,
+                                 largest, false,      budget_of_root(spt) };
 
             to = walk_step(spt, root, visit_split, &walk);
         }
@@ -124,7 +136,9 @@ void spt_write_protect_all(struct spt *spt, gfn_t first, gfn_t end, bool may_ret
         rwlock_lock_shared(&spt->lock);
         for (const struct list_node *node = spt->roots.next; node != &spt->roots; node = node->next) {
             const struct spt_root *root = container_of(node, struct spt_root, link);
-            struct walk walk = { first, to, NULL, &gather, root->view, LEVEL_4K, LEVEL_4K, may_return, STEP_TABLES };
+            struct walk walk = { first,    to,         NULL,
+                                 &gather,  root->view, LEVEL_4K,
+                                 LEVEL_4K, may_return, budget_of_root(spt) };
 
             to = walk_step(spt, root, visit_write_protect, &walk);
         }

@@ -35,14 +35,21 @@ static bool is_root(const struct spt *spt, const struct shadow_page *page)
     return false;
 }
 
-/* The lock is held exclusively, so nobody adds to the list. */
-static struct shadow_page *oldest(const struct spt *spt)
+/*
+ * The lock is held exclusively, so nobody adds to the list. What cannot go now is moved to the young end, so that it is
+ * not looked at again before all others.
+ */
+static struct shadow_page *oldest(struct spt *spt)
 {
-    for (struct list_node *node = spt->pages.previous; node != &spt->pages; node = node->previous) {
-        struct shadow_page *page = container_of(node, struct shadow_page, link);
+    for (u64 tries = counter_read(&spt->tables); tries > 0; tries--) {
+        struct shadow_page *page = container_of(spt->pages.previous, struct shadow_page, link);
 
         if (!has_tables(page) && !is_root(spt, page))
             return page;
+        spin_lock(&spt->pages_lock);
+        list_remove(&page->link);
+        list_add(&spt->pages, &page->link);
+        spin_unlock(&spt->pages_lock);
     }
     return NULL;
 }
@@ -63,26 +70,44 @@ static void unmap(struct spt *spt, gfn_t first, gfn_t end, struct tlb_gather *ga
     }
 }
 
-void spt_reclaim(struct spt *spt)
+/* Tables that can go. */
+static u64 reclaimable(const struct spt *spt)
 {
-    u64 limit = counter_read(&spt->table_limit);
-    struct shadow_page *page;
+    u64 tables = counter_read(&spt->tables), roots = counter_read(&spt->root_count);
 
-    if (limit == 0 || counter_read(&spt->tables) < limit)
-        return;
+    return tables > roots ? tables - roots : 0;
+}
 
-    TLB_GATHER(gather, spt->vm);
-    rwlock_lock(&spt->lock);
-    u64 before = counter_read(&spt->tables);
-    u64 target = limit - limit / RECLAIM_PART;
-    while (counter_read(&spt->tables) >= target && (page = oldest(spt)) != NULL) {
+/* Reclaims as much as one step allows. False: there are less than `target`, or no more can go. */
+static bool reclaim_step(struct spt *spt, u64 target, struct tlb_gather *gather)
+{
+    u64 before = counter_read(&spt->tables), begin = gather->given_up;
+    const struct shadow_page *page = NULL;
+
+    while (reclaimable(spt) >= target && gather->given_up - begin < ZAP_STEP && (page = oldest(spt)) != NULL) {
         u64 tables = counter_read(&spt->tables);
 
-        unmap(spt, page->gfn, shadow_page_end(page), &gather);
+        unmap(spt, page->gfn, shadow_page_end(page), gather);
         assert(counter_read(&spt->tables) < tables);
     }
     counter_add(&spt->reclaimed, (s64)(before - counter_read(&spt->tables)));
-    rwlock_unlock(&spt->lock);
-    tlb_gather_finish(&gather);
-    port_yield();
+    return reclaimable(spt) >= target && page != NULL;
+}
+
+void spt_reclaim(struct spt *spt)
+{
+    u64 limit = counter_read(&spt->table_limit);
+    bool goes_on = true;
+
+    if (limit == 0 || reclaimable(spt) < limit)
+        return;
+
+    TLB_GATHER(gather, spt->vm);
+    while (goes_on) {
+        rwlock_lock(&spt->lock);
+        goes_on = reclaim_step(spt, limit - limit / RECLAIM_PART, &gather);
+        rwlock_unlock(&spt->lock);
+        tlb_gather_finish(&gather);
+        port_yield();
+    }
 }

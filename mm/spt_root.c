@@ -22,6 +22,7 @@ int spt_create(struct spt *spt, struct vm_memory *vm)
     }
     base->page = spt_root_table(spt, base, &cache);
     list_add(&spt->roots, &base->link);
+    spt->root_count = 1;
     return 0;
 }
 
@@ -135,6 +136,7 @@ static struct spt_root *add_root(struct spt *spt, struct view *view, struct root
     root->view = view;
     root->page = spt_root_table(spt, root, &spares->cache);
     list_add(spt->roots.previous, &root->link);
+    counter_add(&spt->root_count, 1);
     return root;
 }
 

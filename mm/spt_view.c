@@ -131,7 +131,8 @@ static int protect_view(struct spt *spt, u32 id, gfn_t first, gfn_t end, u64 per
         first = zap_view_step(spt, view, mine, first, end, &gather);
         tlb_gather_join(&gather);
         rwlock_unlock(&spt->lock);
-        tlb_gather_finish(&gather);
+        if (gather.count >= ZAP_STEP || first.v == end.v)
+            tlb_gather_finish(&gather);
         if (first.v == end.v)
             break;
         port_yield();
@@ -159,6 +160,7 @@ static int withdraw_roots(struct spt *spt, const struct view *view, struct spt_r
         if (root->view != view)
             continue;
         list_remove(&root->link);
+        counter_add(&spt->root_count, -1);
         list_add(&spt->dying, &root->link);
         root->next = *mine;
         *mine = root;

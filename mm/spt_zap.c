@@ -10,9 +10,6 @@
 #include "mm/port.h"
 #include "mm/vm.h"
 
-/* Tables, of 512 entries each, that are taken apart in one step: about half a millisecond. */
-enum { ZAP_STEP = 128 };
-
 bool spt_yield_on_contention = true;
 
 struct zap {
@@ -59,9 +56,16 @@ static bool belongs(const struct shadow_page *page, const struct zap *zap)
     return true;
 }
 
-static bool both_belong(const struct spt_iter *it, const struct shadow_page *table, const struct zap *zap)
+/* Whether `table`, to which the entry leads, stays, and with it all tables on the way to it. */
+static bool path_belongs(const struct spt_iter *it, const struct shadow_page *table, const struct zap *zap)
 {
-    return belongs(spt_iter_page(it), zap) && belongs(table, zap);
+    if (!belongs(table, zap))
+        return false;
+    for (enum level level = it->level; level <= LEVEL_256T && it->tables[level] != NULL; level++) {
+        if (!belongs(shadow_page_of(port_frame_of(it->tables[level])), zap))
+            return false;
+    }
+    return true;
 }
 
 /* Whether the entry leads to a table of the memory as it is, rightly, and nothing in it is the view's to remove. */
@@ -71,7 +75,7 @@ static bool is_left_alone(const struct spt_iter *it, const struct zap *zap)
         return false;
 
     const struct shadow_page *table = shadow_page_of(ept_frame(it->old));
-    return table->role.view == 0 && both_belong(it, table, zap);
+    return table->role.view == 0 && path_belongs(it, table, zap);
 }
 
 /*
@@ -86,7 +90,7 @@ static bool goes_as_a_whole(const struct spt_iter *it, const struct zap *zap)
         return true;
 
     const struct shadow_page *table = shadow_page_of(ept_frame(it->old));
-    return table->references > 1 && !both_belong(it, table, zap);
+    return table->references > 1 && !path_belongs(it, table, zap);
 }
 
 static gfn_t at_least(gfn_t gfn, gfn_t first)
@@ -98,7 +102,7 @@ gfn_t spt_zap_range(struct spt *spt, struct shadow_page *root, gfn_t first, gfn_
                     const struct view *view, struct tlb_gather *gather)
 {
     struct zap zap = { .first = first, .end = end, .gather = gather, .what = what, .view = view };
-    u64 before = gather->count;
+    u64 before = gather->given_up, step = ZAP_STEP / counter_read(&spt->root_count);
     struct spt_iter it;
 
     assert(rwlock_is_mine(&spt->lock));
@@ -109,9 +113,10 @@ gfn_t spt_zap_range(struct spt *spt, struct shadow_page *root, gfn_t first, gfn_
         return end;
     spt_iter_start(&it, spt, root, first);
     do {
-        u64 done = gather->count - before;
+        u64 done = gather->given_up - before;
 
-        if (done >= ZAP_STEP || (done != 0 && spt_yield_on_contention && rwlock_is_contended(&spt->lock)))
+        /* The step is for all roots together, but each gets on. */
+        if (done >= (step > 0 ? step : 1) || (done != 0 && spt_yield_on_contention && rwlock_is_contended(&spt->lock)))
             return at_least(it.gfn, first);
         while (!is_left_alone(&it, &zap) && !goes_as_a_whole(&it, &zap))
             spt_iter_down(&it, at_least(it.gfn, first));

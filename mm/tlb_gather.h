@@ -18,6 +18,7 @@ struct tlb_gather {
     struct vm_memory *vm;
     bool needs_flush;
     u64 count;               /* of `tables` */
+    u64 given_up;            /* references to tables, since the gather began: the work that was done */
     struct list_node tables; /* struct shadow_page, unlinked from the tree */
 };
 

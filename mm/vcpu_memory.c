@@ -60,9 +60,12 @@ struct vcpu_entry vcpu_memory_enter(struct vcpu_memory *vcpu)
 {
     u64 generation = come_in(vcpu);
     pfn_t root = atomic_read(&vcpu->root->page)->frame;
-    bool invept = !vcpu->has_run || root.v != vcpu->loaded.v || generation != vcpu->flushed;
+    unsigned processor = port_processor();
+    bool invept =
+        !vcpu->has_run || root.v != vcpu->loaded.v || generation != vcpu->flushed || processor != vcpu->processor;
 
     vcpu->has_run = true;
+    vcpu->processor = processor;
     vcpu->loaded = root;
     vcpu->flushed = generation;
     return (struct vcpu_entry){ .root = root, .levels = vcpu->root->top, .invept = invept };

@@ -30,7 +30,8 @@ struct vcpu_memory {
     struct spt_root *root;
     pfn_t loaded;              /* the root's frame at the last entry */
     u64 flushed;               /* the VM's TLB generation at the last entry */
-    bool has_run;              /* `loaded` and `flushed` say something */
+    bool has_run;              /* `loaded`, `flushed` and `processor` say something */
+    unsigned processor;        /* of the last entry: translations are the processor's */
     struct table_cache cache;  /* for the next fault, filled before any lock is taken */
     struct memslot *last_used; /* of the slots' generation `last_used_generation` only (M6) */
     u64 last_used_generation;

@@ -17,7 +17,8 @@ struct STRIPED fault_counts {
 struct vm_memory {
     /* the lock of the list of VMs: */
     struct list_node link;
-    u64 users; /* who found it in the list and still uses it */
+    u64 users;    /* who found it in the list and still uses it */
+    bool leaving; /* nobody finds it any more */
     /* own locks: */
     struct memslots slots;
     struct spt spt;
@@ -37,10 +38,9 @@ const struct mm_caps *mm_caps(void);
 
 /*
  * All VMs, one after the other; NULL: the first, and at the end. The VM that is returned stays until it is given to the
- * next call, or to vm_put(): so a VM may come or go while others are looked at.
+ * next call, which must come: so a VM may come or go while others are looked at.
  */
 struct vm_memory *vm_next(struct vm_memory *vm);
-void vm_put(struct vm_memory *vm);
 
 /*
  * After each change of slots: if markers of devices could become as old as the counter in them is wide, all go (G7). No lock

@@ -40,12 +40,15 @@ u64 vm_memory_overhead(u64 npages)
 {
     /* At each level a slot can begin and end inside a table. */
     enum { SLOTS = 4, PARTS = 2 * SLOTS };
-    u64 tables = 1;
+    u64 tables = 1, nodes = npages / level_pages(LEVEL_2M) + PARTS;
 
     for (enum level level = LEVEL_2M; level <= LEVEL_512G; level++)
         tables += npages / level_pages(level) + PARTS;
-    /* A table's record takes a part of a frame, and its place in mm/frame_record.c a frame at the most. */
-    return 3 * tables;
+    /*
+     * A table's record takes a part of a frame, and its place in mm/frame_record.c a frame at the most. The map of the
+     * backing has a node where pieces are small.
+     */
+    return 3 * tables + nodes;
 }
 
 int vm_memory_create(struct vm_memory **vm)
@@ -75,6 +78,7 @@ static void withdraw(struct vm_memory *vm)
 
     while (used) {
         spin_lock(&vms_lock);
+        vm->leaving = true;
         used = vm->users != 0;
         if (!used)
             list_remove(&vm->link);
@@ -103,22 +107,22 @@ void vm_memory_destroy(struct vm_memory *vm)
 
 struct vm_memory *vm_next(struct vm_memory *vm)
 {
+    struct vm_memory *found = NULL;
+
     spin_lock(&vms_lock);
-    const struct list_node *next = vm == NULL ? vms.next : vm->link.next;
-    struct vm_memory *found = next == &vms ? NULL : container_of(next, struct vm_memory, link);
+    const struct list_node *node = vm == NULL ? vms.next : vm->link.next;
+    for (; node != &vms && found == NULL; node = node->next) {
+        struct vm_memory *candidate = container_of(node, struct vm_memory, link);
+
+        if (!candidate->leaving)
+            found = candidate;
+    }
     if (found != NULL)
         found->users++;
     if (vm != NULL)
         vm->users--;
     spin_unlock(&vms_lock);
     return found;
-}
-
-void vm_put(struct vm_memory *vm)
-{
-    spin_lock(&vms_lock);
-    vm->users--;
-    spin_unlock(&vms_lock);
 }
 
 pfn_t vm_memory_root(const struct vm_memory *vm)

@@ -110,7 +110,7 @@ void vm_memory_zap(struct vm_memory *vm, gfn_t first, u64 npages);
 /* Splits large pages until none in the range is larger than `largest`. No access faults more than before. 0, -ENOMEM. */
 int vm_memory_split(struct vm_memory *vm, gfn_t first, u64 npages, enum level largest);
 
-/* The next write to each page of the range faults, and is given back without a lock. */
+/* The next write to each page of the range that is mapped faults, and is given back without a lock. */
 void vm_memory_write_protect(struct vm_memory *vm, gfn_t first, u64 npages);
 
 /*
@@ -125,7 +125,10 @@ int vm_memory_balloon(struct vm_memory *vm, gfn_t first, u64 npages);
  */
 int vm_memory_invalidate_all(struct vm_memory *vm);
 
-/* From now on a fault that finds `tables` tables (at least VM_MIN_TABLES) reclaims the oldest subtrees first. 0: no limit. */
+/*
+ * From now on a fault that finds `tables` tables (at least VM_MIN_TABLES) besides the roots reclaims the oldest subtrees
+ * first. 0: no limit.
+ */
 enum { VM_MIN_TABLES = 32 };
 void vm_memory_limit_tables(struct vm_memory *vm, u64 tables);
 
@@ -145,7 +148,7 @@ int vm_memory_drop_view(struct vm_memory *vm, u32 view);
 
 /* ---- the rest */
 
-/* The frame of the root that a new vCPU gets. */
+/* The frame of the root that a new vCPU gets. Nobody invalidates all meanwhile. */
 pfn_t vm_memory_root(const struct vm_memory *vm);
 
 /*

@@ -171,6 +171,11 @@ int vm_memory_balloon(struct vm_memory *vm, gfn_t first, u64 npages)
         } else {
             gfn_t from = first.v > slot->base.v ? first : slot->base;
             gfn_t to = memslot_end(slot).v < end.v ? memslot_end(slot) : end;
+            u64 step_end = (from.v | (level_pages(LEVEL_1G) - 1)) + 1;
+
+            /* Who changes slots waits for a step at the most. */
+            if (to.v > step_end)
+                to.v = step_end;
 
             if (!memslots_is_invalid(set, slot) &&
                 backing_punch(slot->backing, memslot_page(slot, from), to.v - from.v) != 0)

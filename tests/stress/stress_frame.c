@@ -185,10 +185,8 @@ static void reserve(void)
 }
 
 /* Takes an object where there is none, gives it where there is one: `words` words with a mark. */
-static void toggle_object(struct pool *pool, u64 **object, unsigned words)
+static void toggle_object(struct pool *pool, u64 **object, unsigned words, u64 mark)
 {
-    u64 mark = (uintptr_t)object;
-
     if (*object == NULL) {
         *object = pool_alloc(pool);
         for (unsigned i = 0; i < words && *object != NULL; i++) {
@@ -207,7 +205,7 @@ static void toggle_small(unsigned i)
 {
     u64 *words = (u64 *)my.small[i];
 
-    toggle_object(&small_pool, &words, sizeof(struct small) / sizeof(u64));
+    toggle_object(&small_pool, &words, sizeof(struct small) / sizeof(u64), (uintptr_t)&my.small[i]);
     my.small[i] = (struct small *)words;
 }
 
@@ -215,7 +213,7 @@ static void toggle_large(unsigned i)
 {
     u64 *words = (u64 *)my.large[i];
 
-    toggle_object(&large_pool, &words, sizeof(struct large) / sizeof(u64));
+    toggle_object(&large_pool, &words, sizeof(struct large) / sizeof(u64), (uintptr_t)&my.large[i]);
     my.large[i] = (struct large *)words;
 }
 

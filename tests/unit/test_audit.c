@@ -2,6 +2,9 @@
 /* mm/audit.c: it finds each thing that it looks for. A judge that always acquits would make every other test worthless. */
 #include "tests/unit/mm_support.h"
 
+#include "mm/backing_change.h"
+#include "mm/frame_share.h"
+
 static struct vm_memory *vm;
 static struct backing *backing;
 
@@ -72,6 +75,36 @@ static void test_finds_malformed_entries(void **state)
     assert_found(small, *small | EPT_MAY_WRITE, "permits too much");
 }
 
+/* No processor has entries of 512 GiB. */
+static void test_C6_finds_a_leaf_of_512g(void **state)
+{
+    u64 *top = entry_at(vm, 5, LEVEL_512G);
+    u64 tables = vm_memory_get_stats(vm).tables;
+
+    vm->spt.leaves[0].mapped[LEVEL_4K] -= 3;
+    vm->spt.leaves[0].mapped[LEVEL_2M]--;
+    u64 right = *top, logs = port_host.logs;
+    *top = ept_leaf((pfn_t){ 0 }, LEVEL_512G, EPT_READ);
+    /* The leaf, each of the tables that nothing leads to now, and how many those are. */
+    assert_int_equal(vm_memory_audit(vm), 1 + (tables - 1) + 1);
+    *top = right;
+    assert_true(port_host.logs > logs);
+    vm->spt.leaves[0].mapped[LEVEL_4K] += 3;
+    vm->spt.leaves[0].mapped[LEVEL_2M]++;
+}
+
+static void test_finds_what_the_backing_has_not(void **state)
+{
+    struct memslot *slot = memslots_find_id(memslots_active(&vm->slots), 1);
+    struct backing *other = new_backing(1100, BACKING_ON_DEMAND);
+
+    slot->backing = other;
+    unsigned violations = mm_audit();
+    slot->backing = backing;
+    assert_true(violations >= 2);
+    backing_put(other);
+}
+
 static void test_C5_finds_a_page_that_is_too_large(void **state)
 {
     struct memslot *slot = memslots_find_id(memslots_active(&vm->slots), 0);
@@ -123,6 +156,12 @@ static void test_H2_H3_finds_a_table_at_two_places(void **state)
     page->role.view = 0;
     assert_found(&page->generation, 7, "G1");
     assert_found(&page->references, 2, "H1");
+    assert_found(&page->frame.v, page->frame.v + 1, "");
+    /* A frame that is no table. */
+    pfn_t pfn;
+    assert_int_equal(frame_alloc(0, FRAME_TABLE, &pfn), 0);
+    assert_found(one, ept_table(pfn), "");
+    frame_free(pfn, 0, FRAME_TABLE);
 }
 
 static void test_H2_finds_what_the_hash_does_not(void **state)
@@ -159,16 +198,23 @@ static void test_M3_finds_what_is_mapped_without_a_slot(void **state)
 static void test_M5_finds_sets_that_differ(void **state)
 {
     struct memslot *slot = memslots_find_id(memslots_active(&vm->slots), 1);
+    struct memslot *below = memslots_find_id(memslots_active(&vm->slots), 0);
 
     assert_found(&vm->slots.set[0].generation, 99, "M5");
+    assert_found(&vm->slots.set[0].count, 2, "M5");
     assert_found(&vm->slots.set[1].count, 2, "M5");
     slot->node[0].invalid = true;
     assert_int_equal(mm_audit(), 1);
     slot->node[0].invalid = false;
-    rb_erase(&vm->slots.set[0].by_gfn, &slot->node[0].by_gfn);
-    assert_true(mm_audit() > 0);
-    rb_insert(&vm->slots.set[0].by_gfn, &slot->node[0].by_gfn,
-              &memslots_find_id(memslots_active(&vm->slots), 0)->node[0].by_gfn, 1);
+    slot->id = 77;
+    assert_int_equal(mm_audit(), 1);
+    assert_non_null(strstr(port_host.last_log, "M5"));
+    slot->id = 1;
+    for (unsigned set = 0; set < 2; set++) {
+        rb_erase(&vm->slots.set[set].by_gfn, &slot->node[set].by_gfn);
+        assert_true(mm_audit() > 0);
+        rb_insert(&vm->slots.set[set].by_gfn, &slot->node[set].by_gfn, &below->node[set].by_gfn, 1);
+    }
 }
 
 static void test_M7_finds_overlaps(void **state)
@@ -192,6 +238,16 @@ static void test_R3_finds_a_guest_frame_without_a_backing(void **state)
     assert_int_equal(mm_audit(), 1);
     assert_non_null(strstr(port_host.last_log, "R3"));
     frame_free(pfn, 0, FRAME_GUEST);
+    /* A page too many is counted for a frame that is shared: the number of frames is right. */
+    struct backing *clone;
+    struct backing_page page;
+    assert_int_equal(backing_clone(backing, &clone), 0);
+    assert_int_equal(backing_lookup(clone, 0, &page), 0);
+    assert_int_equal(frame_share(page.pfn), 0);
+    assert_int_equal(mm_audit(), 1);
+    assert_non_null(strstr(port_host.last_log, "R3"));
+    assert_false(frame_unshare(page.pfn));
+    backing_put(clone);
 }
 
 #define AUDIT_TEST(test) cmocka_unit_test_setup_teardown(test, start, finish)
@@ -201,6 +257,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         AUDIT_TEST(test_C4_finds_a_wrong_frame),
         AUDIT_TEST(test_finds_malformed_entries),
+        AUDIT_TEST(test_C6_finds_a_leaf_of_512g),
+        AUDIT_TEST(test_finds_what_the_backing_has_not),
         AUDIT_TEST(test_C5_finds_a_page_that_is_too_large),
         AUDIT_TEST(test_H7_finds_wrong_counts),
         AUDIT_TEST(test_H1_finds_orphans_and_leaks),

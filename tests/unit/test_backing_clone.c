@@ -151,6 +151,40 @@ static void test_clone_of_a_compacted_region(void **state)
     backing_put(clone);
 }
 
+static struct backing *scattered;
+static unsigned when, points;
+
+/* Another processor makes one piece of the region, unless the clone holds it by now. */
+static void compact_at_point(const void *word)
+{
+    if (points++ != when)
+        return;
+    port_host.on_point = NULL;
+    if (!backing_is_changing(scattered, 0, 512))
+        assert_int_equal(backing_compact(scattered, 0), 0);
+}
+
+static void test_clone_of_what_becomes_one_piece(void **state)
+{
+    for (when = 0; when < 12; when++) {
+        points = 0;
+        scattered = new_backing(512, BACKING_ON_DEMAND);
+        put_content(scattered, 1, 7);
+        put_content(scattered, 2, 8);
+        port_host.on_point = compact_at_point;
+        struct backing *clone = clone_of(scattered);
+        assert_null(port_host.on_point);
+        for (u64 page = 0; page < 512; page++) {
+            assert_int_equal(content(clone, page), page == 1 || page == 2 ? page + 6 : 0);
+            assert_int_equal(content(scattered, page), content(clone, page));
+        }
+        check_audit();
+        backing_put(scattered);
+        backing_put(clone);
+        check_frames(0);
+    }
+}
+
 static void test_clone_of_1g(void **state)
 {
     port_host_start(GIB + 4096);
@@ -282,6 +316,7 @@ int main(void)
         SMALL_TEST(test_the_last_one_takes_the_frame_over),
         SMALL_TEST(test_clones_of_clones),
         SMALL_TEST(test_clone_of_a_compacted_region),
+        SMALL_TEST(test_clone_of_what_becomes_one_piece),
         cmocka_unit_test(test_clone_of_1g),
         RETIRE_TEST(test_clone_of_a_lost_page),
         SMALL_TEST(test_R3_clone_without_memory),

@@ -181,6 +181,28 @@ static void test_populate_says_what_is_missing(void **state)
     backing_put(backing);
 }
 
+static struct backing *filled;
+static unsigned looked;
+
+/* The first time that clearing a piece of 2M lets others run. */
+static void look_for_the_page(void)
+{
+    if (looked++ == 0)
+        assert_false(has_frame(filled, 5));
+}
+
+static void test_P1_a_piece_is_cleared_before_it_is_found(void **state)
+{
+    filled = new_backing(512, BACKING_ON_DEMAND);
+    looked = 0;
+    port_host.on_yield = look_for_the_page;
+    assert_int_equal(backing_populate(filled, 0, 512), 0);
+    port_host.on_yield = NULL;
+    assert_true(looked > 0);
+    assert_int_equal(lookup(filled, 5).level, LEVEL_2M);
+    backing_put(filled);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +214,7 @@ int main(void)
         SMALL_TEST(test_punch_without_memory_clears_in_place),
         SMALL_TEST(test_punch_without_memory_spares_who_shares),
         SMALL_TEST(test_populate_fills_holes),
+        SMALL_TEST(test_P1_a_piece_is_cleared_before_it_is_found),
         RETIRE_TEST(test_populate_says_what_is_missing),
     };
 

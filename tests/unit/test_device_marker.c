@@ -207,12 +207,16 @@ static void test_beyond_the_root_there_is_nothing(void **state)
     u64 alias = tables_of(vm) == 1 ? 0 : ept_is_marker(entry_of(&a, 5));
     bool believed = is_device(&a, 5);
     bool believed_beyond = is_device(&a, beyond + 5);
+    mark(&a, 20);
+    bool believed_here = is_device(&a, 20);
+    believed_beyond |= is_device(&a, beyond + 20);
     vm_memory_zap(vm, (gfn_t){ 0 }, ~0ull);
     enum fault_result first = fault_by(&a, 5, ACCESS_WRITE), second = fault_by(&a, beyond + 5, ACCESS_READ);
     vcpu_memory_destroy(&a);
     vm_memory_destroy(vm);
     port_host_stop();
     assert_int_equal(first, FAULT_INSTALLED);
+    assert_true(believed_here);
     assert_false(alias || believed || believed_beyond);
     assert_int_equal(second, FAULT_NO_SLOT);
 }

@@ -109,6 +109,17 @@ static void test_G7_none_during_a_change(void **state)
     }
 }
 
+/* A change has taken its number, and nothing of it is published: what a reader marks now is of the slots that it looked at. */
+static void test_G7_a_marker_is_of_the_slots_that_were_looked_at(void **state)
+{
+    vm->slots.generation++;
+    mark(&base, DEVICE);
+    vm->slots.generation--;
+    assert_true(is_device(&base, DEVICE));
+    assert_int_equal(vm_memory_set_slot_flags(vm, 0, MEMSLOT_READ_ONLY), 0);
+    assert_false(is_device(&base, DEVICE));
+}
+
 enum { FLAGS, MOVES, ADDS_AND_REMOVES };
 
 static void change_in_the_same_way(unsigned way, u32 i)
@@ -223,9 +234,13 @@ static void test_G7_memory_that_came_meanwhile_stays(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        MARKER_TEST(test_G7_no_marker_comes_round), MARKER_TEST(test_G7_markers_of_all_ages),
-        MARKER_TEST(test_G7_none_during_a_change),  MARKER_TEST(test_G7_whatever_change_ends_a_round),
-        MARKER_TEST(test_G7_at_the_end_of_a_round), MARKER_TEST(test_G7_memory_that_came_meanwhile_stays),
+        MARKER_TEST(test_G7_no_marker_comes_round),
+        MARKER_TEST(test_G7_markers_of_all_ages),
+        MARKER_TEST(test_G7_none_during_a_change),
+        MARKER_TEST(test_G7_whatever_change_ends_a_round),
+        MARKER_TEST(test_G7_at_the_end_of_a_round),
+        MARKER_TEST(test_G7_memory_that_came_meanwhile_stays),
+        MARKER_TEST(test_G7_a_marker_is_of_the_slots_that_were_looked_at),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -294,12 +294,36 @@ static void test_R3_a_root_that_comes_while_spares_are_taken(void **state)
     assert_int_equal(level_of(&b, 0), 0);
 }
 
+/* Between the decision to enter and being inside: until then nobody waits for this vCPU. */
+static void invalidate_before_it_is_inside(const void *word)
+{
+    if (word != &a.inside)
+        return;
+    port_host.on_point = NULL;
+    assert_int_equal(vm_memory_invalidate_all(vm), 0);
+}
+
+static void test_G2_who_comes_in_late_gets_the_new_root(void **state)
+{
+    touch(&a, 1);
+    vcpu_memory_leave((vcpu_memory_enter(&a), &a));
+    port_host.on_point = invalidate_before_it_is_inside;
+    struct vcpu_entry entry = vcpu_memory_enter(&a);
+    assert_null(port_host.on_point);
+    assert_int_equal(entry.root.v, a.root->page->frame.v);
+    assert_true(entry.invept);
+    vcpu_memory_leave(&a);
+    assert_false(vcpu_memory_enter(&a).invept);
+    vcpu_memory_leave(&a);
+}
+
 #define DEATH_TEST(test) cmocka_unit_test_setup_teardown(test, start, finish)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         DEATH_TEST(test_G2_all_roots_are_new_at_the_kick),
+        DEATH_TEST(test_G2_who_comes_in_late_gets_the_new_root),
         DEATH_TEST(test_G6_the_way_to_the_kick_does_not_grow),
         DEATH_TEST(test_G1_no_table_of_the_old_generation_is_used_again),
         DEATH_TEST(test_G1_nothing_is_linked_below_a_dying_table),

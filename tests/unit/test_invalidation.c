@@ -35,11 +35,6 @@ struct vm_memory *vm_next(struct vm_memory *vm)
     return next;
 }
 
-void vm_put(struct vm_memory *vm)
-{
-    vm_users--;
-}
-
 void spt_zap_all(struct spt *spt, gfn_t first, gfn_t end)
 {
     struct vm_memory *vm = container_of(spt, struct vm_memory, spt);

@@ -297,12 +297,42 @@ static void test_M6_a_late_reader_leaves_nothing_behind(void **state)
     drop(b);
 }
 
+/* Readers are counted by groups of processors. */
+static struct memslot_set *far_set;
+static unsigned far_processor;
+
+static void leave_far_away(void)
+{
+    assert_true(memslots_is_read(far_set));
+    port_host_processor = far_processor;
+    memslots_read_end(far_set);
+    port_host_processor = 0;
+    assert_false(memslots_is_read(far_set));
+    reader.yields++;
+}
+
+static void test_M1_a_change_waits_for_readers_on_every_processor(void **state)
+{
+    for (far_processor = 0; far_processor < 2 * STRIPES; far_processor++) {
+        reader.yields = 0;
+        port_host_processor = far_processor;
+        far_set = memslots_read_begin(&slots);
+        port_host_processor = 0;
+        port_host.on_yield = leave_far_away;
+        struct memslot *slot = add(0, 0, 10, 0);
+        port_host.on_yield = nobody_to_wait_for;
+        assert_int_equal(reader.yields, 1);
+        drop(slot);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SLOTS_TEST(test_M1_M4_M5_a_reader_keeps_what_it_found),
         SLOTS_TEST(test_M1_a_reader_begins_in_the_active_set),
         SLOTS_TEST(test_M6_a_late_reader_leaves_nothing_behind),
+        SLOTS_TEST(test_M1_a_change_waits_for_readers_on_every_processor),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,6 +109,36 @@ static void test_write_protection_is_given_back_without_a_lock(void **state)
     assert_int_equal(fault_by(&base, 600, ACCESS_WRITE), FAULT_INSTALLED); /* by its slot */
 }
 
+/* A step goes through all trees: each gets a part of what one step may do. */
+static void test_R8_trees_share_a_step(void **state)
+{
+    u64 steps[2];
+
+    add_ram(vm, 1, GB, 512ull * TABLES, LEVEL_4K);
+    for (u64 i = 0; i < TABLES; i++)
+        fault_by(&base, GB + 512 * i, ACCESS_WRITE);
+    for (unsigned i = 0; i < 2; i++) {
+        port_host.yields = 0;
+        vm->spt.root_count += 7 * i;
+        vm_memory_write_protect(vm, (gfn_t){ GB }, 512ull * TABLES);
+        vm->spt.root_count -= 7 * i;
+        steps[i] = port_host.yields;
+    }
+    assert_true(steps[1] >= 6 * steps[0]);
+}
+
+/* What a tree cannot map begins again with its first entry, if one does not look. */
+static void test_beyond_the_tree_nothing_changes(void **state)
+{
+    u64 end = spt_root_end(vm->spt.base).v;
+
+    fault_by(&base, 0, ACCESS_WRITE);
+    spt_write_protect_all(&vm->spt, (gfn_t){ end }, (gfn_t){ end + 1024 }, false);
+    assert_int_equal(spt_split_all(&vm->spt, (gfn_t){ end }, (gfn_t){ end + 1024 }, LEVEL_4K), 0);
+    assert_int_equal(may(&base, 0), ALL);
+    assert_int_equal(level_of(&base, 0), LEVEL_2M);
+}
+
 #define RANGE_TEST(test) cmocka_unit_test_setup_teardown(test, start, finish)
 
 int main(void)
@@ -116,6 +146,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RANGE_TEST(test_C8_a_split_goes_on_where_it_yielded),
         RANGE_TEST(test_write_protection_is_given_back_without_a_lock),
+        RANGE_TEST(test_beyond_the_tree_nothing_changes),
+        RANGE_TEST(test_R8_trees_share_a_step),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -307,6 +307,21 @@ static void test_R3_a_split_without_memory(void **state)
     assert_int_equal(level_of(&base, 0), LEVEL_4K);
 }
 
+/* Where tables are found by what they are, two splits at once could make one table twice. */
+static void test_H4_a_split_among_roots_is_exclusive(void **state)
+{
+    TABLE_CACHE(cache);
+
+    make_view(0, 1, ACCESS_READ);
+    assert_int_equal(fault_by(&base, 512, ACCESS_WRITE), FAULT_INSTALLED);
+    assert_int_equal(table_cache_fill(&cache, 1), 0);
+    struct spt_iter it = iter_at(vm, 512, LEVEL_2M);
+    rwlock_lock_shared(&vm->spt.lock);
+    assert_true(ASSERTS(spt_split_leaf(&it, NULL, &cache, NULL)));
+    rwlock_unlock_shared(&vm->spt.lock);
+    assert_int_equal(level_of(&base, 512), LEVEL_2M);
+}
+
 #define SPLIT_TEST(test) cmocka_unit_test_setup_teardown(test, start, finish)
 
 int main(void)
@@ -319,6 +334,7 @@ int main(void)
         SPLIT_TEST(test_P6_filling_a_table_does_not_undo_write_protection),
         SPLIT_TEST(test_H2_a_split_meets_the_table_that_a_view_made),
         SPLIT_TEST(test_H7_a_split_that_loses_counts_nothing),
+        SPLIT_TEST(test_H4_a_split_among_roots_is_exclusive),
         SPLIT_TEST(test_R3_a_split_without_memory),
     };
 

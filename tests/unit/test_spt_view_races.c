@@ -144,6 +144,56 @@ static void test_H3_giving_back_leaves_the_memory_as_it_is_alone(void **state)
     assert_all_sound(vm);
 }
 
+static void look_for_tables(void)
+{
+    yields++;
+    drain_caches(vm);
+    assert_true(frame_get_stats().used[FRAME_TABLE] - tables_of(vm) < ZAP_STEP);
+}
+
+static void test_P2_a_full_step_frees_its_tables(void **state)
+{
+    port_host.on_yield = look_for_tables;
+    assert_int_equal(protect(vm, view, 0, 512 * REGIONS, 0), 0);
+    port_host.on_yield = NULL;
+    assert_true(yields > 0);
+}
+
+static void mark_where_all_have_a_table(void)
+{
+    if (yields++ != 0)
+        return;
+    assert_ptr_equal(table_of(&a, GB + 512 * 3 + 3, LEVEL_4K), table_of(&base, GB + 512 * 3 + 3, LEVEL_4K));
+    vm_memory_mark_device(&a, gfn_to_gpa((gfn_t){ GB + 512 * 3 + 3 }));
+    assert_false(vm_memory_is_device(&base, gfn_to_gpa((gfn_t){ GB + 512 * 3 + 3 })));
+}
+
+static void test_H3_no_marker_of_a_view_in_a_table_of_all(void **state)
+{
+    vm_memory_mark_device(&base, gfn_to_gpa((gfn_t){ GB + 512 * 3 + 1 }));
+    vm_memory_mark_device(&a, gfn_to_gpa((gfn_t){ GB + 512 * 3 + 2 }));
+    assert_true(vm_memory_is_device(&base, gfn_to_gpa((gfn_t){ GB + 512 * 3 + 2 })));
+    port_host.on_yield = mark_where_all_have_a_table;
+    assert_int_equal(protect(vm, view, 0, GB + 512 * 4, 0), 0);
+    port_host.on_yield = NULL;
+    assert_true(yields > 0);
+    assert_all_sound(vm);
+}
+
+/* Where the view is equal to the memory as it is, and stays so, the table that both have is not the view's to empty. */
+static void test_H3_a_change_without_effect_takes_nothing_from_others(void **state)
+{
+    u64 gfn = 512 * 250 + 1;
+
+    assert_int_equal(fault_by(&base, gfn, ACCESS_WRITE), FAULT_INSTALLED);
+    assert_int_equal(fault_by(&a, gfn, ACCESS_WRITE), FAULT_SPURIOUS);
+    assert_int_equal(protect(vm, view, gfn, 1, ALL), 0);
+    assert_int_equal(mapped_by_base(gfn), ALL);
+    assert_int_equal(protect(vm, view, gfn - 10, 20, ALL), 0);
+    assert_int_equal(mapped_by_base(gfn), ALL);
+    assert_all_sound(vm);
+}
+
 /* Of a change of views while another one is on its way: it is made, or refused and then made again. */
 static int nested;
 
@@ -238,6 +288,54 @@ static void test_H3_a_split_of_a_former_view_is_nobody_elses(void **state)
     assert_all_sound(vm);
 }
 
+static void split_where_only_the_view_maps(void)
+{
+    if (yields++ != 0)
+        return;
+    assert_int_equal(may(&a, GB + 1), ACCESS_READ);
+    assert_int_equal(vm_memory_split(vm, (gfn_t){ GB }, 512, LEVEL_4K), 0);
+}
+
+static void test_H3_what_a_view_denied_is_not_split_into_a_table_of_all(void **state)
+{
+    assert_int_equal(protect(vm, view, 0, GB + 512, ACCESS_READ), 0);
+    for (u64 i = 0; i < REGIONS; i++)
+        fault_by(&a, 512 * i + 1, ACCESS_READ);
+    assert_int_equal(fault_by(&base, GB, ACCESS_READ), FAULT_INSTALLED);
+    assert_int_equal(vm_memory_split(vm, (gfn_t){ GB }, 512, LEVEL_4K), 0);
+    vm_memory_zap(vm, (gfn_t){ GB + 1 }, 1);
+    assert_int_equal(fault_by(&a, GB, ACCESS_READ), FAULT_INSTALLED);
+    assert_int_equal(level_of(&a, GB), LEVEL_2M);
+    assert_int_equal(protect(vm, view, 1ull << 20, 1, ACCESS_READ), 0);
+    port_host.on_yield = split_where_only_the_view_maps;
+    assert_int_equal(protect(vm, view, 0, GB + 512, ALL), 0);
+    port_host.on_yield = NULL;
+    assert_true(yields > 0);
+    /* Nobody but the view had something there, and that was less than all may do. */
+    assert_int_equal(mapped_by_base(GB + 1), 0);
+    assert_int_equal(mapped_by_base(GB + 2), ALL);
+    assert_all_sound(vm);
+}
+
+static void change_twice(void)
+{
+    if (yields++ != 0)
+        return;
+    assert_int_equal(protect(vm, view, 512 * 290, 1, ACCESS_READ), -EBUSY);
+    assert_int_equal(vm_memory_drop_view(vm, new_view(vm)), -EBUSY);
+}
+
+static void test_H3_views_change_one_after_the_other(void **state)
+{
+    port_host.on_yield = change_twice;
+    assert_int_equal(protect(vm, view, 0, 512 * REGIONS, ALL), 0);
+    port_host.on_yield = NULL;
+    assert_true(yields > 0);
+    assert_int_equal(protect(vm, view, 512 * 290, 1, ACCESS_READ), 0);
+    assert_int_equal(vm_memory_drop_view(vm, view + 1), 0);
+    assert_all_sound(vm);
+}
+
 static void check_dying(void)
 {
     assert_int_equal(vcpu_memory_select(&base, view, 4), -ENOENT);
@@ -283,9 +381,14 @@ int main(void)
         VIEW_TEST(test_H3_no_table_for_a_view_in_a_table_of_all),
         VIEW_TEST(test_H3_tables_below_one_of_all_are_of_all),
         VIEW_TEST(test_H3_giving_back_leaves_the_memory_as_it_is_alone),
+        VIEW_TEST(test_P2_a_full_step_frees_its_tables),
+        VIEW_TEST(test_H3_no_marker_of_a_view_in_a_table_of_all),
+        VIEW_TEST(test_H3_a_change_without_effect_takes_nothing_from_others),
         VIEW_TEST(test_H3_a_dying_table_of_a_view_is_not_found),
         VIEW_TEST(test_H3_a_new_view_gets_no_table_of_a_dead_one),
         VIEW_TEST(test_H3_a_split_of_a_former_view_is_nobody_elses),
+        VIEW_TEST(test_H3_what_a_view_denied_is_not_split_into_a_table_of_all),
+        VIEW_TEST(test_H3_views_change_one_after_the_other),
         VIEW_TEST(test_G3_a_dropped_view_is_found_until_it_is_gone),
     };
 

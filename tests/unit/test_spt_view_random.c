@@ -44,7 +44,9 @@ static void check(void)
                 assert_int_equal(may(&vcpus[i], gfn_of(piece * PIECE + page)) & ~allowed, 0);
         }
     }
-    assert_tree_sound(vm);
+    /* In the middle of a change a tree still has tables that do not belong into it. */
+    if (depth == 0)
+        assert_tree_sound(vm);
 }
 
 static void touch(void)

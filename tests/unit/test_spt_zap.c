@@ -335,6 +335,68 @@ static void test_R8_a_step_is_bounded_and_gives_way(void **state)
     assert_int_equal(vm_memory_get_stats(vm).tables, 1);
 }
 
+static bool somebody_waits;
+
+static void come_and_wait(u64 *entry, u64 old, u64 value)
+{
+    if (!somebody_waits)
+        vm->spt.lock.reader_in += 1u << 8;
+    somebody_waits = true;
+}
+
+static void go_away(void)
+{
+    if (somebody_waits)
+        vm->spt.lock.reader_in -= 1u << 8;
+    somebody_waits = false;
+}
+
+static void test_R8_steps_that_end_early_share_a_flush(void **state)
+{
+    enum { REGIONS = 20 };
+
+    add_ram(vm, 0, 0, 512 * REGIONS, LEVEL_4K);
+    for (u64 i = 0; i < REGIONS; i++)
+        assert_int_equal(fault(vm, 512 * i, ACCESS_READ), FAULT_INSTALLED);
+    port_host.kicks = port_host.yields = 0;
+    port_host.on_pte = come_and_wait;
+    port_host.on_yield = go_away;
+    spt_zap_all(&vm->spt, (gfn_t){ 0 }, (gfn_t){ 512 * REGIONS });
+    assert_false(somebody_waits);
+    assert_true(port_host.yields >= REGIONS);
+    assert_int_equal(port_host.kicks, 1);
+    assert_int_equal(vm_memory_get_stats(vm).tables, 1);
+}
+
+/* A step goes through all trees: each gets a part of what one step may do. */
+static void test_R8_trees_share_a_step(void **state)
+{
+    enum { REGIONS = 100, ROOTS = 4 };
+    TLB_GATHER(gather, vm);
+
+    add_ram(vm, 0, 0, 512 * REGIONS, LEVEL_4K);
+    for (u64 i = 0; i < REGIONS; i++)
+        assert_int_equal(fault(vm, 512 * i, ACCESS_READ), FAULT_INSTALLED);
+    rwlock_lock(&vm->spt.lock);
+    vm->spt.root_count += ROOTS - 1;
+    u64 next = zap(0, 512 * REGIONS, &gather);
+    vm->spt.root_count -= ROOTS - 1;
+    rwlock_unlock(&vm->spt.lock);
+    tlb_gather_finish(&gather);
+    assert_int_equal(next, 512 * ZAP_STEP / ROOTS);
+}
+
+/* What a tree cannot map begins again with its first entry, if one does not look. */
+static void test_zap_beyond_the_tree_takes_nothing(void **state)
+{
+    u64 end = spt_root_end(vm->spt.base).v;
+
+    add_ram(vm, 0, 0, 512, LEVEL_4K);
+    assert_int_equal(fault(vm, 0, ACCESS_READ), FAULT_INSTALLED);
+    spt_zap_all(&vm->spt, (gfn_t){ end }, (gfn_t){ end + 1 });
+    assert_int_equal(mapped_level(vm, 0), LEVEL_4K);
+}
+
 /* Where a walk for `gfn` in the tree that is being taken apart ends. */
 static u64 dying_entry(u64 gfn)
 {
@@ -391,6 +453,9 @@ int main(void)
         SPT_TEST(test_H4_zapping_needs_exclusive_ownership),
         SPT_TEST(test_P4_zap_takes_what_hardware_has_just_changed),
         SPT_TEST(test_R8_a_step_is_bounded_and_gives_way),
+        SPT_TEST(test_R8_trees_share_a_step),
+        SPT_TEST(test_R8_steps_that_end_early_share_a_flush),
+        SPT_TEST(test_zap_beyond_the_tree_takes_nothing),
         SPT_TEST(test_G3_zap_finds_what_is_dying),
         SPT_TEST(test_C8_zap_goes_on_where_it_yielded),
     };

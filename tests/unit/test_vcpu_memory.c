@@ -377,6 +377,19 @@ static void test_G8_code_moves_while_nobody_executes_it(void **state)
     backing_put(code);
 }
 
+/* Translations are the processor's: those of an earlier stay may be from before a flush that did not wait for it. */
+static void test_G5_another_processor_invalidates(void **state)
+{
+    assert_true(stay(&a));
+    assert_false(stay(&a));
+    port_host_processor = 1;
+    bool elsewhere = stay(&a), again = stay(&a);
+    port_host_processor = 0;
+    bool back = stay(&a);
+    assert_true(elsewhere && back);
+    assert_false(again);
+}
+
 #define VCPU_TEST(test) cmocka_unit_test_setup_teardown(test, start, finish)
 
 int main(void)
@@ -385,6 +398,7 @@ int main(void)
         VCPU_TEST(test_G5_the_first_entry_invalidates),
         VCPU_TEST(test_G5_each_flush_is_due_once_for_each_vcpu),
         VCPU_TEST(test_G5_another_root_invalidates_back_and_forth),
+        VCPU_TEST(test_G5_another_processor_invalidates),
         VCPU_TEST(test_G5_a_new_vm_with_the_frame_of_a_dead_root),
         VCPU_TEST(test_P2_who_is_inside_is_waited_for),
         VCPU_TEST(test_P2_a_walk_is_waited_for),

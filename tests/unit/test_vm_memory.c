@@ -266,6 +266,25 @@ static void test_M8_a_vm_that_somebody_looks_at_stays(void **state)
     assert_null(vm_next(NULL));
 }
 
+static void look_for_more(void)
+{
+    assert_null(vm_next(NULL));
+    vm_put(found);
+    found = NULL;
+    port_host.on_yield = NULL;
+}
+
+/* Who looks at all VMs again and again does not keep one that is on its way out. */
+static void test_M8_a_vm_that_leaves_is_not_found(void **state)
+{
+    struct vm_memory *vm = new_vm();
+
+    found = vm_next(NULL);
+    port_host.on_yield = look_for_more;
+    vm_memory_destroy(vm);
+    assert_null(found);
+}
+
 static void test_destroy_frees_all(void **state)
 {
     struct vm_memory *vm = new_vm(), *other = new_vm();
@@ -419,6 +438,7 @@ int main(void)
         SMALL_TEST(test_M8_slots_hold_the_backing),
         SMALL_TEST(test_views_refuse_what_no_processor_has),
         SMALL_TEST(test_M8_a_vm_that_somebody_looks_at_stays),
+        SMALL_TEST(test_M8_a_vm_that_leaves_is_not_found),
         SMALL_TEST(test_destroy_frees_all),
         SMALL_TEST(test_destroy_goes_in_bounded_steps),
         SMALL_TEST(test_overhead_is_enough),

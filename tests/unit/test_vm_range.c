@@ -333,6 +333,24 @@ static void test_balloon_says_what_it_could_not_do(void **state)
     backing_put(clone);
 }
 
+static unsigned gaps;
+
+static void count_gaps(void)
+{
+    gaps += !memslots_is_read(memslots_active(&vm->slots));
+}
+
+/* Who changes slots need not wait for the whole of a large slot. */
+static void test_balloon_lets_slots_change(void **state)
+{
+    add_ram(vm, 0, 0, 5ull * GB, LEVEL_4K);
+    gaps = 0;
+    port_host.on_yield = count_gaps;
+    assert_int_equal(vm_memory_balloon(vm, (gfn_t){ GB / 2 }, 4ull * GB), 0);
+    port_host.on_yield = NULL;
+    assert_int_equal(gaps, 5);
+}
+
 #define RANGE_TEST(test) cmocka_unit_test_setup_teardown(test, start, finish)
 
 int main(void)
@@ -343,7 +361,7 @@ int main(void)
         RANGE_TEST(test_R3_populate_without_memory),           RANGE_TEST(test_C8_populate_goes_on_where_it_yielded),
         RANGE_TEST(test_R2_populate_maps_no_frame_that_moved), RANGE_TEST(test_M3_populate_maps_no_slot_that_goes),
         RANGE_TEST(test_zap_takes_the_range_in_all_roots),     RANGE_TEST(test_balloon_gives_the_memory_back),
-        RANGE_TEST(test_balloon_says_what_it_could_not_do),
+        RANGE_TEST(test_balloon_says_what_it_could_not_do),    RANGE_TEST(test_balloon_lets_slots_change),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

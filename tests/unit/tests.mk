@@ -73,6 +73,9 @@ unit_rwlock := $(MM)
 unit_backing_clone := $(MM)
 unit_backing_random := $(MM)
 unit_backing_threads := $(MM)
+unit_backing_errors := $(MM)
+unit_backing_extents := $(MM)
+unit_many_roots := $(MM)
 unit_balloon := $(MM)
 unit_compaction := $(MM)
 unit_page_share := $(MM)
@@ -93,7 +96,7 @@ unit_reclaim := $(MM)
 unit_device_marker := $(MM)
 unit_device_marker_rounds := $(MM)
 unit_vm_range := $(MM)
-# Its own spt_zap_all(), vm_next(), vm_put(), mm_init(); the slots are the real ones.
+# Its own spt_zap_all(), vm_next(), mm_init(); the slots are the real ones.
 unit_invalidation := $(addprefix mm/,backing.c backing_map.c backing_clone.c invalidation.c copy_on_write.c balloon.c \
         compaction.c page_share.c retire.c frame_share.c frame.c frame_record.c pool.c memslot.c memslots.c \
         interval_tree.c rbtree.c) tests/unit/port_host.c
