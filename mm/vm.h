@@ -38,9 +38,10 @@ const struct mm_caps *mm_caps(void);
 
 /*
  * All VMs, one after the other; NULL: the first, and at the end. The VM that is returned stays until it is given to the
- * next call, which must come: so a VM may come or go while others are looked at.
+ * next call, or to vm_put() by who stops before: so a VM may come or go while others are looked at.
  */
 struct vm_memory *vm_next(struct vm_memory *vm);
+void vm_put(struct vm_memory *vm);
 
 /*
  * After each change of slots: if markers of devices could become as old as the counter in them is wide, all go (G7). No lock

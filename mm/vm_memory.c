@@ -125,6 +125,13 @@ struct vm_memory *vm_next(struct vm_memory *vm)
     return found;
 }
 
+void vm_put(struct vm_memory *vm)
+{
+    spin_lock(&vms_lock);
+    vm->users--;
+    spin_unlock(&vms_lock);
+}
+
 pfn_t vm_memory_root(const struct vm_memory *vm)
 {
     return atomic_read(&vm->spt.base->page)->frame;

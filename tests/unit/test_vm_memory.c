@@ -269,7 +269,7 @@ static void test_M8_a_vm_that_somebody_looks_at_stays(void **state)
 static void look_for_more(void)
 {
     assert_null(vm_next(NULL));
-    vm_put(found);
+    assert_null(vm_next(found));
     found = NULL;
     port_host.on_yield = NULL;
 }
