@@ -21,6 +21,7 @@ static int finish(void **state)
     port_host.on_kick = NULL;
     port_host.on_yield = NULL;
     port_host.on_pte = NULL;
+    port_host.on_point = NULL;
     assert_all_sound(vm);
     assert_true(list_is_empty(&vm->spt.dying));
     vcpu_memory_destroy(&a);
@@ -317,6 +318,57 @@ static void test_G2_who_comes_in_late_gets_the_new_root(void **state)
     vcpu_memory_leave(&a);
 }
 
+static bool waits;
+
+/* A reader waits for the lock at each change of an entry, and has it as soon as it is free. */
+static void begin_to_wait(u64 *entry, u64 old, u64 value)
+{
+    if (rwlock_is_mine(&vm->spt.lock) && !waits) {
+        vm->spt.lock.reader_in += 1u << 8;
+        waits = true;
+    }
+}
+
+static void be_served(const void *word)
+{
+    if (!rwlock_is_mine(&vm->spt.lock) && waits) {
+        vm->spt.lock.reader_out += 1u << 8;
+        waits = false;
+    }
+}
+
+static void zap_all(void)
+{
+    vm_memory_zap(vm, (gfn_t){ 0 }, 512 * REGIONS);
+}
+
+static void invalidate_all(void)
+{
+    assert_int_equal(vm_memory_invalidate_all(vm), 0);
+}
+
+static u64 flushes_under_contention(void (*operation)(void))
+{
+    touch(&a, REGIONS);
+    port_host.kicks = 0;
+    port_host.on_pte = begin_to_wait;
+    port_host.on_point = be_served;
+    operation();
+    be_served(NULL);
+    port_host.on_pte = NULL;
+    port_host.on_point = NULL;
+    return port_host.kicks;
+}
+
+/* Who waits makes the steps short, and not the flushes many: one is for many steps, and one for the change of roots. */
+static void test_C3_flushes_under_contention(void **state)
+{
+    u64 zap = flushes_under_contention(zap_all), all = flushes_under_contention(invalidate_all);
+
+    assert_true(zap <= REGIONS / ZAP_STEP + 1);
+    assert_true(all <= zap + 1);
+}
+
 #define DEATH_TEST(test) cmocka_unit_test_setup_teardown(test, start, finish)
 
 int main(void)
@@ -325,6 +377,7 @@ int main(void)
         DEATH_TEST(test_G2_all_roots_are_new_at_the_kick),
         DEATH_TEST(test_G2_who_comes_in_late_gets_the_new_root),
         DEATH_TEST(test_G6_the_way_to_the_kick_does_not_grow),
+        DEATH_TEST(test_C3_flushes_under_contention),
         DEATH_TEST(test_G1_no_table_of_the_old_generation_is_used_again),
         DEATH_TEST(test_G1_nothing_is_linked_below_a_dying_table),
         DEATH_TEST(test_G3_a_dying_root_is_found_and_gone_in_the_end),

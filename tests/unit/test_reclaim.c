@@ -229,6 +229,44 @@ static void test_R8_a_limit_that_falls_costs_many_short_steps(void **state)
     assert_true(besides_roots() < VM_MIN_TABLES);
 }
 
+/* Roots do not count, so however many there are, an instruction that needs two tables gets both. */
+static void test_many_roots_leave_room_below_the_limit(void **state)
+{
+    enum { VIEWS = VM_MIN_TABLES };
+    static struct vcpu_memory vcpu[VIEWS];
+
+    for (unsigned i = 0; i < VIEWS; i++) {
+        u32 view = new_view(vm);
+
+        assert_int_equal(protect(vm, view, 1 << 20, 1, ACCESS_READ), 0);
+        start_vcpu(&vcpu[i], vm, view, 4);
+    }
+    assert_true(vm->spt.root_count > VM_MIN_TABLES);
+    vm_memory_limit_tables(vm, VM_MIN_TABLES);
+    for (unsigned i = 0; i < 10; i++) {
+        touch(&base, 0);
+        touch(&base, 1);
+        assert_true(may(&base, 0) != 0 && may(&base, 512) != 0);
+    }
+    assert_int_equal(vm_memory_get_stats(vm).reclaimed, 0);
+    for (unsigned i = 0; i < VIEWS; i++)
+        vcpu_memory_destroy(&vcpu[i]);
+}
+
+/* It has no tables below it, is older than most, and maps everything. */
+static void test_an_empty_root_does_not_go(void **state)
+{
+    u32 view = new_view(vm);
+
+    assert_int_equal(protect(vm, view, 0, 1, ACCESS_READ), 0);
+    assert_int_equal(vcpu_memory_select(&a, view, 4), 0);
+    vm_memory_limit_tables(vm, LIMIT);
+    for (u64 i = 1; i <= LIMIT; i++)
+        touch(&base, i);
+    assert_true(vm_memory_get_stats(vm).reclaimed > 0);
+    assert_true(besides_roots() >= LIMIT - LIMIT / 8 - 1);
+}
+
 #define RECLAIM_TEST(test) cmocka_unit_test_setup_teardown(test, start, finish)
 
 int main(void)
@@ -238,8 +276,10 @@ int main(void)
         RECLAIM_TEST(test_without_a_limit_nothing_goes),
         RECLAIM_TEST(test_whole_families_go),
         RECLAIM_TEST(test_P2_what_goes_is_free_after_the_flush),
+        RECLAIM_TEST(test_an_empty_root_does_not_go),
         RECLAIM_TEST(test_R8_a_limit_that_falls_costs_many_short_steps),
         RECLAIM_TEST(test_all_roots_give),
+        RECLAIM_TEST(test_many_roots_leave_room_below_the_limit),
         RECLAIM_TEST(test_empty_tables_go_too),
         RECLAIM_TEST(test_G3_dying_trees_give_first),
         RECLAIM_TEST(test_a_guest_that_touches_everything_gets_on),

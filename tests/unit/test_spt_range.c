@@ -109,6 +109,53 @@ static void test_write_protection_is_given_back_without_a_lock(void **state)
     assert_int_equal(fault_by(&base, 600, ACCESS_WRITE), FAULT_INSTALLED); /* by its slot */
 }
 
+static const u64 *watched;
+static unsigned looks;
+
+/* The walk has read the leaf: this is before its compare-exchange. */
+static void split_meanwhile(const void *word)
+{
+    if (word != watched || ++looks != 2)
+        return;
+    port_host.on_point = NULL;
+    port_host_processor = 1;
+    assert_int_equal(split(0, 512, LEVEL_4K), 0);
+    port_host_processor = 0;
+}
+
+static void watch_large_page(void)
+{
+    assert_int_equal(fault_by(&base, 0, ACCESS_WRITE), FAULT_INSTALLED);
+    assert_int_equal(level_of(&base, 0), LEVEL_2M);
+    watched = entry_of(&base, 0);
+    looks = 0;
+    port_host.on_point = split_meanwhile;
+}
+
+static void assert_split_and_protected(void)
+{
+    assert_null(port_host.on_point);
+    for (u64 gfn = 0; gfn < 512; gfn++) {
+        assert_int_equal(level_of(&base, gfn), LEVEL_4K);
+        assert_int_equal(may(&base, gfn), ACCESS_READ | ACCESS_EXECUTE);
+    }
+}
+
+static void test_C8_write_protect_goes_on_below_what_is_split(void **state)
+{
+    watch_large_page();
+    vm_memory_write_protect(vm, (gfn_t){ 0 }, 512);
+    assert_split_and_protected();
+}
+
+static void test_C8_read_only_goes_on_below_what_is_split(void **state)
+{
+    watch_large_page();
+    assert_int_equal(vm_memory_set_slot_flags(vm, 0, MEMSLOT_READ_ONLY), 0);
+    assert_split_and_protected();
+    assert_int_equal(fault_by(&base, 5, ACCESS_WRITE), FAULT_READ_ONLY);
+}
+
 /* A step goes through all trees: each gets a part of what one step may do. */
 static void test_R8_trees_share_a_step(void **state)
 {
@@ -145,6 +192,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         RANGE_TEST(test_C8_a_split_goes_on_where_it_yielded),
+        RANGE_TEST(test_C8_write_protect_goes_on_below_what_is_split),
+        RANGE_TEST(test_C8_read_only_goes_on_below_what_is_split),
         RANGE_TEST(test_write_protection_is_given_back_without_a_lock),
         RANGE_TEST(test_beyond_the_tree_nothing_changes),
         RANGE_TEST(test_R8_trees_share_a_step),

@@ -144,6 +144,20 @@ static void test_H3_giving_back_leaves_the_memory_as_it_is_alone(void **state)
     assert_all_sound(vm);
 }
 
+/* Whoever asks, and whatever the view says there: below a table that all have. */
+static void test_H3_a_role_below_a_table_of_all_is_of_all(void **state)
+{
+    assert_int_equal(fault_by(&base, GB, ACCESS_READ), FAULT_INSTALLED);
+    assert_int_equal(protect(vm, view, GB, 1, ACCESS_READ), 0);
+    struct spt_iter it = iter_at(vm, GB, LEVEL_2M);
+    rwlock_lock_shared(&vm->spt.lock);
+    const struct view *differs = spt_find_view(&vm->spt, view);
+    u64 below = spt_child_role(&it, differs).view, without = spt_role(differs, it.gfn, LEVEL_4K).view;
+    rwlock_unlock_shared(&vm->spt.lock);
+    assert_int_equal(below, 0);
+    assert_int_equal(without, view);
+}
+
 static void look_for_tables(void)
 {
     yields++;
@@ -382,6 +396,7 @@ int main(void)
         VIEW_TEST(test_H3_tables_below_one_of_all_are_of_all),
         VIEW_TEST(test_H3_giving_back_leaves_the_memory_as_it_is_alone),
         VIEW_TEST(test_P2_a_full_step_frees_its_tables),
+        VIEW_TEST(test_H3_a_role_below_a_table_of_all_is_of_all),
         VIEW_TEST(test_H3_no_marker_of_a_view_in_a_table_of_all),
         VIEW_TEST(test_H3_a_change_without_effect_takes_nothing_from_others),
         VIEW_TEST(test_H3_a_dying_table_of_a_view_is_not_found),

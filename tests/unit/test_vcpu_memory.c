@@ -390,6 +390,21 @@ static void test_G5_another_processor_invalidates(void **state)
     assert_false(again);
 }
 
+/* A flush that it met on one processor does nothing to what it left on the other one. */
+static void test_G5_a_flush_counts_on_each_processor(void **state)
+{
+    bool invept[4];
+
+    for (unsigned i = 0; i < 4; i++) {
+        if (i == 2)
+            tlb_flush(vm);
+        port_host_processor = i % 2;
+        invept[i] = stay(&a);
+    }
+    port_host_processor = 0;
+    assert_true(invept[2] && invept[3]);
+}
+
 #define VCPU_TEST(test) cmocka_unit_test_setup_teardown(test, start, finish)
 
 int main(void)
@@ -399,6 +414,7 @@ int main(void)
         VCPU_TEST(test_G5_each_flush_is_due_once_for_each_vcpu),
         VCPU_TEST(test_G5_another_root_invalidates_back_and_forth),
         VCPU_TEST(test_G5_another_processor_invalidates),
+        VCPU_TEST(test_G5_a_flush_counts_on_each_processor),
         VCPU_TEST(test_G5_a_new_vm_with_the_frame_of_a_dead_root),
         VCPU_TEST(test_P2_who_is_inside_is_waited_for),
         VCPU_TEST(test_P2_a_walk_is_waited_for),
