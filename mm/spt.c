@@ -28,7 +28,7 @@ static void table_forgotten(struct spt *spt, struct shadow_page *page)
 
 struct shadow_page *spt_table_get(struct spt *spt, struct shadow_page *page)
 {
-    /* Pairs with the write in spt_activate_hash(). */
+    /* Pairs with the write in activate_hash() (mm/spt_root.c). */
     struct shadow_hash *hash = atomic_read(&spt->hash);
 
     page->generation = spt->generation;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* mm/device_marker.c: what a marker is, where there is one, and what takes its place. */
-#include "tests/unit/view_support.h"
+#include "tests/unit/marker_support.h"
 
 enum { DEVICE = 3000, GB = 1 << 18 };
 static struct vm_memory *vm;
@@ -8,42 +8,14 @@ static struct vcpu_memory base, a;
 
 static int start(void **state)
 {
-    port_host_start(SMALL_RAM);
-    vm = new_vm();
-    vcpu_memory_init(&base, vm);
-    vcpu_memory_init(&a, vm);
+    begin_with_two(&vm, &base, &a);
     add_ram(vm, 0, 0, 16, LEVEL_4K);
     return 0;
 }
 
 static int finish(void **state)
 {
-    port_host.on_yield = NULL;
-    port_host.on_kick = NULL;
-    port_host.on_pte = NULL;
-    assert_all_sound(vm);
-    vcpu_memory_destroy(&base);
-    vcpu_memory_destroy(&a);
-    vm_memory_destroy(vm);
-    port_host_stop();
-    return 0;
-}
-
-static void mark(struct vcpu_memory *vcpu, u64 gfn)
-{
-    vm_memory_mark_device(vcpu, (gpa_t){ gfn * PAGE_SIZE + 0x123 });
-}
-
-static bool is_device(struct vcpu_memory *vcpu, u64 gfn)
-{
-    return vm_memory_is_device(vcpu, (gpa_t){ gfn * PAGE_SIZE + 0x456 });
-}
-
-static u64 entry_of(const struct vcpu_memory *vcpu, u64 gfn)
-{
-    int level;
-
-    return *entry_below(vcpu->root->page->frame, vcpu->root->top, gfn, LEVEL_4K, &level);
+    return end_with_two(vm, &base, &a);
 }
 
 static void test_G7_a_marker_is_a_misconfiguration(void **state)
@@ -53,7 +25,7 @@ static void test_G7_a_marker_is_a_misconfiguration(void **state)
     port_host.kicks = 0;
     mark(&base, DEVICE);
     assert_true(is_device(&base, DEVICE));
-    u64 entry = entry_of(&base, DEVICE);
+    u64 entry = *entry_of(&base, DEVICE);
     /* Write and execute, and not read: SDM vol. 3, section "EPT Misconfigurations". Never a #VE. */
     assert_int_equal(entry & EPT_PERMISSIONS, EPT_WRITE | EPT_EXECUTE);
     assert_true(entry & EPT_SUPPRESS_VE);
@@ -77,7 +49,7 @@ static void test_G7_memory_is_not_marked(void **state)
     mark(&base, 3);
     mark(&base, 4);
     assert_int_equal(may(&base, 3), ALL);
-    assert_int_equal(entry_of(&base, 4), EPT_EMPTY);
+    assert_int_equal(*entry_of(&base, 4), EPT_EMPTY);
     assert_false(is_device(&base, 3) || is_device(&base, 4));
     mark(&base, vm_gfn_limit());
     mark(&base, ~0ull >> PAGE_SHIFT);
@@ -204,7 +176,7 @@ static void test_beyond_the_root_there_is_nothing(void **state)
     start_vcpu(&a, vm, 0, 4);
     add_ram(vm, 0, 0, 16, LEVEL_4K);
     mark(&a, beyond + 5);
-    u64 alias = tables_of(vm) == 1 ? 0 : ept_is_marker(entry_of(&a, 5));
+    u64 alias = tables_of(vm) == 1 ? 0 : ept_is_marker(*entry_of(&a, 5));
     bool believed = is_device(&a, 5);
     bool believed_beyond = is_device(&a, beyond + 5);
     mark(&a, 20);

@@ -2,7 +2,7 @@
 /* mm/device_marker.c: whatever changes slots and when, also as the counter in markers (3 bits here) comes round. */
 #include <pthread.h>
 
-#include "tests/unit/view_support.h"
+#include "tests/unit/marker_support.h"
 
 enum { DEVICE = 3000, GB = 1 << 18 };
 static struct vm_memory *vm;
@@ -10,42 +10,14 @@ static struct vcpu_memory base, a;
 
 static int start(void **state)
 {
-    port_host_start(SMALL_RAM);
-    vm = new_vm();
-    vcpu_memory_init(&base, vm);
-    vcpu_memory_init(&a, vm);
+    begin_with_two(&vm, &base, &a);
     add_ram(vm, 0, 0, 16, LEVEL_4K);
     return 0;
 }
 
 static int finish(void **state)
 {
-    port_host.on_yield = NULL;
-    port_host.on_kick = NULL;
-    port_host.on_pte = NULL;
-    assert_all_sound(vm);
-    vcpu_memory_destroy(&base);
-    vcpu_memory_destroy(&a);
-    vm_memory_destroy(vm);
-    port_host_stop();
-    return 0;
-}
-
-static void mark(struct vcpu_memory *vcpu, u64 gfn)
-{
-    vm_memory_mark_device(vcpu, (gpa_t){ gfn * PAGE_SIZE + 0x123 });
-}
-
-static bool is_device(struct vcpu_memory *vcpu, u64 gfn)
-{
-    return vm_memory_is_device(vcpu, (gpa_t){ gfn * PAGE_SIZE + 0x456 });
-}
-
-static u64 entry_of(const struct vcpu_memory *vcpu, u64 gfn)
-{
-    int level;
-
-    return *entry_below(vcpu->root->page->frame, vcpu->root->top, gfn, LEVEL_4K, &level);
+    return end_with_two(vm, &base, &a);
 }
 
 static void test_G7_no_marker_comes_round(void **state)
@@ -211,7 +183,7 @@ static void add_before_the_lock(const void *word)
     port_host.on_point = NULL;
     assert_int_equal(pthread_create(&adder, NULL, add_slot, NULL), 0);
     while (__atomic_load_n(&vm->slots.generation, __ATOMIC_SEQ_CST) == generation ||
-           !ept_is_present(entry_of(&a, DEVICE)))
+           !ept_is_present(*entry_of(&a, DEVICE)))
         fault_by(&a, DEVICE, ACCESS_WRITE);
     assert_false(__atomic_load_n(&added, __ATOMIC_SEQ_CST));
 }

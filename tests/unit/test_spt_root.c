@@ -8,26 +8,14 @@ static struct vcpu_memory a, b;
 
 static int start(void **state)
 {
-    port_host_start(SMALL_RAM);
-    vm = new_vm();
-    vcpu_memory_init(&a, vm);
-    vcpu_memory_init(&b, vm);
+    begin_with_two(&vm, &a, &b);
     add_ram(vm, 0, 0, 512ull * REGIONS, LEVEL_4K);
     return 0;
 }
 
 static int finish(void **state)
 {
-    port_host.on_kick = NULL;
-    port_host.on_yield = NULL;
-    port_host.on_pte = NULL;
-    assert_all_sound(vm);
-    assert_true(list_is_empty(&vm->spt.dying));
-    vcpu_memory_destroy(&a);
-    vcpu_memory_destroy(&b);
-    vm_memory_destroy(vm);
-    port_host_stop();
-    return 0;
+    return end_with_two(vm, &a, &b);
 }
 
 /* One page in each of `regions` regions of 2M. */

@@ -12,33 +12,14 @@ static struct vcpu_memory base, a;
 /* Pieces of 2M at 0, two of them; `vm` has four levels. */
 static int start(void **state)
 {
-    port_host_start(SMALL_RAM);
-    vm = new_vm();
-    vcpu_memory_init(&base, vm);
-    vcpu_memory_init(&a, vm);
+    begin_with_two(&vm, &base, &a);
     add_ram(vm, 0, 0, 1024, LEVEL_2M);
     return 0;
 }
 
 static int finish(void **state)
 {
-    port_host.on_kick = NULL;
-    port_host.on_yield = NULL;
-    port_host.on_pte = NULL;
-    port_host.on_point = NULL;
-    assert_all_sound(vm);
-    vcpu_memory_destroy(&base);
-    vcpu_memory_destroy(&a);
-    vm_memory_destroy(vm);
-    port_host_stop();
-    return 0;
-}
-
-static u64 *entry_of(const struct vcpu_memory *vcpu, u64 gfn)
-{
-    int level;
-
-    return entry_below(vcpu->root->page->frame, vcpu->root->top, gfn, LEVEL_4K, &level);
+    return end_with_two(vm, &base, &a);
 }
 
 static int split(u64 first, u64 npages, enum level largest)

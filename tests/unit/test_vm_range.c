@@ -9,25 +9,13 @@ static struct vcpu_memory base, a;
 
 static int start(void **state)
 {
-    port_host_start(SMALL_RAM);
-    vm = new_vm();
-    vcpu_memory_init(&base, vm);
-    vcpu_memory_init(&a, vm);
+    begin_with_two(&vm, &base, &a);
     return 0;
 }
 
 static int finish(void **state)
 {
-    port_host.on_yield = NULL;
-    port_host.on_kick = NULL;
-    port_host.on_pte = NULL;
-    port_host.on_point = NULL;
-    assert_all_sound(vm);
-    vcpu_memory_destroy(&base);
-    vcpu_memory_destroy(&a);
-    vm_memory_destroy(vm);
-    port_host_stop();
-    return 0;
+    return end_with_two(vm, &base, &a);
 }
 
 static int populate(u64 first, u64 npages)

@@ -14,6 +14,15 @@ static inline void start_vcpu(struct vcpu_memory *vcpu, struct vm_memory *vm, u3
     assert_int_equal(vcpu_memory_select(vcpu, view, levels), 0);
 }
 
+/* A machine with a VM that two vCPUs look at as it is; and its end, whatever hooks a test has left. */
+static inline void begin_with_two(struct vm_memory **vm, struct vcpu_memory *one, struct vcpu_memory *other)
+{
+    port_host_start(SMALL_RAM);
+    *vm = new_vm();
+    vcpu_memory_init(one, *vm);
+    vcpu_memory_init(other, *vm);
+}
+
 static inline enum fault_result fault_by(struct vcpu_memory *vcpu, u64 gfn, u32 access)
 {
     return vm_memory_fault(vcpu, gfn_to_gpa((gfn_t){ gfn }), access);
@@ -33,6 +42,14 @@ static inline u64 *entry_below(pfn_t root, unsigned levels, u64 gfn, int to, int
             return entry;
         table = port_frame_address((pfn_t){ *entry >> 12 & ((1ull << 40) - 1) });
     }
+}
+
+/* The entry at which a vCPU's walk ends. */
+static inline u64 *entry_of(const struct vcpu_memory *vcpu, u64 gfn)
+{
+    int level;
+
+    return entry_below(vcpu->root->page->frame, vcpu->root->top, gfn, LEVEL_4K, &level);
 }
 
 /* What a vCPU may do at a gfn without a fault; 0: there is no leaf. */
@@ -86,6 +103,21 @@ static inline void drain_caches(struct vm_memory *vm)
 static inline void assert_sound_now(void)
 {
     assert_sound();
+}
+
+static inline int end_with_two(struct vm_memory *vm, struct vcpu_memory *one, struct vcpu_memory *other)
+{
+    port_host.on_kick = NULL;
+    port_host.on_yield = NULL;
+    port_host.on_pte = NULL;
+    port_host.on_point = NULL;
+    assert_all_sound(vm);
+    assert_true(list_is_empty(&vm->spt.dying));
+    vcpu_memory_destroy(one);
+    vcpu_memory_destroy(other);
+    vm_memory_destroy(vm);
+    port_host_stop();
+    return 0;
 }
 
 static inline u64 tables_of(const struct vm_memory *vm)
