@@ -75,11 +75,6 @@ static struct memslot *find_slot(struct vcpu_memory *vcpu, struct memslot_set *s
     return slot;
 }
 
-static u64 slot_permissions(const struct memslot *slot)
-{
-    return slot->flags & MEMSLOT_READ_ONLY ? EPT_READ | EPT_EXECUTE : EPT_PERMISSIONS;
-}
-
 /* Tables in the vCPU's cache, before the lock: nothing is allocated under it. */
 static int prepare_tables(struct fault *fault, enum level level)
 {
@@ -99,7 +94,7 @@ static int install(struct fault *fault, const struct memslot *slot, u64 sequence
     int error = -EAGAIN;
 
     mapping.level = mapping_level(slot, fault->gfn, found->level);
-    mapping.permissions = slot_permissions(slot) & ~(found->writable ? 0 : EPT_WRITE);
+    mapping.permissions = memslot_permissions(slot, found->writable);
     if (prepare_tables(fault, mapping.level) != 0)
         return -ENOMEM;
     rwlock_lock_shared(&spt->lock);
@@ -130,7 +125,7 @@ static enum fault_result fault_in_slot(struct fault *fault, const struct memslot
     TLB_GATHER(gather, fault->vcpu->vm);
     int error = -EAGAIN;
 
-    if (!ept_permits(slot_permissions(slot), fault->needed))
+    if (!ept_permits(memslot_permissions(slot, true), fault->needed))
         return FAULT_READ_ONLY;
     for (fault->attempt = 0; fault->attempt < ATTEMPTS && error == -EAGAIN; fault->attempt++)
         error = resolve(fault, slot, &gather);

@@ -2,7 +2,9 @@
 /* See mm/memslot.h. */
 #include "mm/memslot.h"
 
+#include "mm/ept.h"
 #include "mm/pool.h"
+#include "mm/vm_memory.h"
 
 POOL(memslot_pool, struct memslot);
 
@@ -29,4 +31,9 @@ void memslot_destroy(struct memslot *slot)
 {
     backing_put(slot->backing);
     pool_free(&memslot_pool, slot);
+}
+
+u64 memslot_permissions(const struct memslot *slot, bool writable)
+{
+    return slot->flags & MEMSLOT_READ_ONLY || !writable ? EPT_READ | EPT_EXECUTE : EPT_PERMISSIONS;
 }

@@ -34,6 +34,9 @@ struct memslot {
 /* A copy of `wanted`, maybe a slot itself, with a reference to its backing, in no set yet. NULL: no memory. */
 struct memslot *memslot_create(const struct memslot *wanted);
 
+/* The permissions (EPT_READ | …) with which a page may be mapped at most; `writable` is backing_page.writable. */
+u64 memslot_permissions(const struct memslot *slot, bool writable);
+
 /* In no set any more. */
 void memslot_destroy(struct memslot *slot);
 

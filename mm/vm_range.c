@@ -26,13 +26,6 @@ struct batch {
     struct backing_page found[BATCH];
 };
 
-static u64 permissions_of(const struct memslot *slot, const struct backing_page *found)
-{
-    bool writable = found->writable && !(slot->flags & MEMSLOT_READ_ONLY);
-
-    return writable ? EPT_PERMISSIONS : EPT_READ | EPT_EXECUTE;
-}
-
 /* The frames behind as many pages of the slot, below `end`, as fit into a batch and lie below one table. */
 static int resolve_batch(struct batch *batch, gfn_t end)
 {
@@ -76,7 +69,7 @@ static int map_batch(struct batch *batch, struct table_cache *cache, u64 *done)
         const struct backing_page *found = &batch->found[i];
         gfn_t gfn = { batch->first.v + i };
         struct spt_mapping mapping = { gfn, found->pfn, mapping_level(slot, gfn, found->level),
-                                       permissions_of(slot, found) };
+                                       memslot_permissions(slot, found->writable) };
 
         if (!backing_is_current(slot->backing, batch->sequence, memslot_page(slot, gfn), found, mapping.level))
             error = -EAGAIN;
