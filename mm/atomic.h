@@ -24,6 +24,8 @@ void mm_point(const void *word);
 /* The value before the change. */
 #define atomic_xchg(word, value) (mm_point(word), __atomic_exchange_n((word), (value), __ATOMIC_SEQ_CST))
 #define atomic_add(word, change) (mm_point(word), __atomic_fetch_add((word), (change), __ATOMIC_SEQ_CST))
+#define atomic_or(word, bits)    (mm_point(word), __atomic_fetch_or((word), (bits), __ATOMIC_SEQ_CST))
+#define atomic_and(word, bits)   (mm_point(word), __atomic_fetch_and((word), (bits), __ATOMIC_SEQ_CST))
 
 /* Replaces *expected by `value`. Where the word holds something else: false, and that in *expected. */
 #define atomic_cmpxchg(word, expected, value) \

@@ -74,6 +74,7 @@ int backing_punch(struct backing *backing, u64 first, u64 npages)
         invalidation_begin(&invalidation, backing, page, next);
         if (punch(&backing->map, page, next) != 0)
             error = -ENOMEM;
+        invalidation_mark_dirty(&invalidation);
         invalidation_end(&invalidation);
         port_yield();
         page = next;

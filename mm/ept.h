@@ -26,7 +26,11 @@ enum { EPT_ENTRIES = 512, EPT_INDEX_BITS = 9 };
 #define EPT_ADDRESS     (((1ull << 52) - 1) & ~(PAGE_SIZE - 1)) /* bits from MAXPHYADDR up are 0 */
 #define EPT_SUPPRESS_VE (1ull << 63)
 
-/* A bit that the processor ignores: write was only taken away to see the next one, and may be given back without a lock. */
+/*
+ * A bit that the processor ignores: the slot permits writing, and where write permission is missing it was only taken away to
+ * see the next write. In a page of 4K it is given back without a lock; the bit stays, so taking it away again is one
+ * operation.
+ */
 #define EPT_MAY_WRITE (1ull << 52)
 
 static_assert(EPT_ENTRIES * sizeof(u64) == PAGE_SIZE && EPT_ENTRIES == 1 << EPT_INDEX_BITS, "a table is a page");
@@ -112,13 +116,33 @@ static inline unsigned ept_index(gfn_t gfn, enum level level)
 
 /*
  * Whether a translation through `old` may be used after the entry has become `value`. If not, it needs a flush (P6): a
- * removal, another frame, or less permission. More permission does not: the processor walks again before it faults.
+ * removal, another frame, less permission, or a D bit that is gone (a processor that remembers it writes without setting it
+ * again). More permission does not: the processor walks again before it faults.
  */
 static inline bool ept_change_needs_flush(u64 old, u64 value)
 {
     const u64 same = EPT_ADDRESS | EPT_TYPE | EPT_IGNORE_PAT | EPT_LARGE;
 
-    return ept_is_present(old) && (((old ^ value) & same) != 0 || !ept_permits(value, old & EPT_PERMISSIONS));
+    return ept_is_present(old) && (((old ^ value) & same) != 0 || !ept_permits(value, old & EPT_PERMISSIONS) ||
+                                   (old & ~value & EPT_DIRTY) != 0);
+}
+
+/* How the next write to a page that an entry maps is made to be seen (mm/dirty_log.h). */
+enum ept_arm { ARM_NONE, ARM_DIRTY, ARM_PROTECT };
+
+/*
+ * The leaf of `level` that is armed. Large ones are write-protected either way: what is written must be known by 4K.
+ * ARM_DIRTY gives write permission back to those of 4K, because there D says what is to be known.
+ */
+static inline u64 ept_armed(u64 leaf, enum level level, enum ept_arm how)
+{
+    u64 may_write = leaf & (EPT_WRITE | EPT_MAY_WRITE) ? EPT_MAY_WRITE : 0;
+
+    if (how == ARM_NONE)
+        return leaf;
+    if (how == ARM_DIRTY && level == LEVEL_4K)
+        return (leaf & ~(EPT_DIRTY | EPT_MAY_WRITE)) | (may_write ? EPT_WRITE : 0);
+    return (leaf & ~(EPT_WRITE | EPT_DIRTY)) | may_write;
 }
 
 #endif

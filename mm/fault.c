@@ -9,6 +9,7 @@
  * it, and the second attempt brings all tables that a path can need.
  */
 #include "mm/atomic.h"
+#include "mm/dirty_log.h"
 #include "mm/mapping_level.h"
 #include "mm/port.h"
 #include "mm/vm.h"
@@ -27,18 +28,24 @@ struct fault {
     unsigned attempt;
 };
 
-/* Gives write permission back where it was only taken to see the next write. Whether the access is permitted now. */
+/*
+ * Gives write permission back where it was only taken to see the next write. Whether the access is permitted now. A large
+ * page of a slot that is logged is not given back but split, under the lock; which slot it is is not known here.
+ */
 static bool give_back(struct spt_iter *it, u64 needed)
 {
+    struct vm_memory *vm = it->spt->vm;
+
     for (unsigned attempt = 0; attempt < ATTEMPTS && ept_is_leaf(it->old, it->level); attempt++) {
-        u64 value = (it->old | EPT_WRITE) & ~EPT_MAY_WRITE;
+        u64 value = it->old | EPT_WRITE;
 
         if (ept_permits(it->old, needed))
             return true;
-        if (!(it->old & EPT_MAY_WRITE) || !ept_permits(value, needed))
+        if (!(it->old & EPT_MAY_WRITE) || !ept_permits(value, needed) ||
+            (it->level > LEVEL_4K && atomic_read(&vm->logging) != 0))
             return false;
         if (spt_set_entry(it, value, NULL)) {
-            counter_add(&it->spt->vm->faults[stripe()].lockless, 1);
+            counter_add(&vm->faults[stripe()].lockless, 1);
             return true;
         }
     }
@@ -59,20 +66,10 @@ static bool resolve_lockless(struct fault *fault)
     fault->stopped = it.level;
     permitted = give_back(&it, fault->needed);
     vcpu_memory_walk_end(vcpu);
+    /* The permission first, then the log: the other way round a harvest in between would find nothing to take away. */
+    if (permitted && fault->needed & EPT_WRITE)
+        dirty_log_permitted(vcpu, fault->gfn);
     return permitted;
-}
-
-static struct memslot *find_slot(struct vcpu_memory *vcpu, struct memslot_set *set, gfn_t gfn)
-{
-    if (vcpu->last_used != NULL && vcpu->last_used_generation == set->generation && memslot_holds(vcpu->last_used, gfn))
-        return vcpu->last_used;
-
-    struct memslot *slot = memslots_find(set, gfn);
-    if (slot != NULL) {
-        vcpu->last_used = slot;
-        vcpu->last_used_generation = set->generation;
-    }
-    return slot;
 }
 
 /* Tables in the vCPU's cache, before the lock: nothing is allocated under it. */
@@ -85,6 +82,12 @@ static int prepare_tables(struct fault *fault, enum level level)
     return from > level ? table_cache_fill(&vcpu->cache, from - level) : 0;
 }
 
+/* The level of the piece that may be mapped: large pages are not executed where that is dangerous (C7). */
+static enum level piece_for(const struct fault *fault, const struct backing_page *found)
+{
+    return fault->needed & EPT_EXECUTE && mm_caps()->nx_large ? LEVEL_4K : found->level;
+}
+
 /* One attempt, of which backing_resolve() has found `found`. 0, -EAGAIN (another attempt), or as spt_map(). */
 static int install(struct fault *fault, const struct memslot *slot, u64 sequence, const struct backing_page *found,
                    struct tlb_gather *gather)
@@ -93,8 +96,9 @@ static int install(struct fault *fault, const struct memslot *slot, u64 sequence
     struct spt_mapping mapping = { .gfn = fault->gfn, .pfn = found->pfn };
     int error = -EAGAIN;
 
-    mapping.level = mapping_level(slot, fault->gfn, found->level);
-    mapping.permissions = memslot_permissions(slot, found->writable);
+    mapping.level = mapping_level(slot, fault->gfn, piece_for(fault, found));
+    mapping.permissions = dirty_log_permissions(slot, memslot_permissions(slot, found->writable), fault->needed);
+    mapping.arm = dirty_log_arm(slot);
     if (prepare_tables(fault, mapping.level) != 0)
         return -ENOMEM;
     rwlock_lock_shared(&spt->lock);
@@ -113,7 +117,7 @@ static int resolve(struct fault *fault, const struct memslot *slot, struct tlb_g
     u64 sequence = backing_sequence(slot->backing);
     if (backing_is_changing(slot->backing, page, page + 1))
         return -EBUSY;
-    enum level wanted = mapping_level(slot, fault->gfn, LEVEL_1G);
+    enum level wanted = mapping_piece(slot, fault->gfn);
     int error = backing_resolve(slot->backing, page, wanted, (fault->needed & EPT_WRITE) != 0, &found);
     if (error == -EAGAIN)
         return -EBUSY;
@@ -130,6 +134,8 @@ static enum fault_result fault_in_slot(struct fault *fault, const struct memslot
     for (fault->attempt = 0; fault->attempt < ATTEMPTS && error == -EAGAIN; fault->attempt++)
         error = resolve(fault, slot, &gather);
     tlb_gather_finish(&gather);
+    if (fault->needed & EPT_WRITE && (error == 0 || error == -EEXIST))
+        dirty_log_mark_vcpu(fault->vcpu, slot, fault->gfn);
     switch (error) {
     case 0:
         return FAULT_INSTALLED;
@@ -150,7 +156,7 @@ static enum fault_result fault_locked(struct fault *fault)
 {
     struct vcpu_memory *vcpu = fault->vcpu;
     struct memslot_set *set = memslots_read_begin(&vcpu->vm->slots);
-    const struct memslot *slot = find_slot(vcpu, set, fault->gfn);
+    const struct memslot *slot = vcpu_memory_slot(vcpu, set, fault->gfn);
     enum fault_result result;
 
     if (slot == NULL)

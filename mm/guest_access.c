@@ -3,6 +3,7 @@
  * The hypervisor's own accesses to guest memory. Address and size may be a guest's: the whole range is checked before the
  * first byte moves. A slot that a guest may not write is not written on its behalf either.
  */
+#include "mm/dirty_log.h"
 #include "mm/mapping_level.h"
 #include "mm/mem.h"
 #include "mm/port.h"
@@ -69,7 +70,7 @@ static int try_in_page(struct vm_memory *vm, const struct memslot *slot, const s
                        u64 done, u64 size)
 {
     u64 page = memslot_page(slot, gpa_to_gfn(gpa));
-    enum level level = mapping_level(slot, gpa_to_gfn(gpa), LEVEL_1G);
+    enum level level = mapping_piece(slot, gpa_to_gfn(gpa));
     struct backing_page found;
 
     u64 sequence = backing_sequence(slot->backing);
@@ -82,6 +83,8 @@ static int try_in_page(struct vm_memory *vm, const struct memslot *slot, const s
     else
         error = -EAGAIN;
     rwlock_unlock_shared(&vm->spt.lock);
+    if (error == 0 && writes(transfer))
+        dirty_log_mark(slot, gpa_to_gfn(gpa));
     return error;
 }
 

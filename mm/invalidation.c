@@ -8,6 +8,7 @@
 
 #include "mm/atomic.h"
 #include "mm/backing_object.h"
+#include "mm/dirty_log.h"
 #include "mm/port.h"
 #include "mm/vm.h"
 
@@ -35,7 +36,7 @@ static bool publish(struct invalidation *invalidation)
         list_add(&backing->changing, &invalidation->link);
         /*
          * Sequentially consistent, as is the publication of a set of slots: whoever changes slots either is found by
-         * zap_everywhere(), or its faults find this count (R7).
+         * visit_everywhere(), or its faults find this count (R7).
          */
         __atomic_fetch_add(&backing->changing_count, 1, __ATOMIC_SEQ_CST);
     }
@@ -53,8 +54,10 @@ static u64 min(u64 a, u64 b)
     return a < b ? a : b;
 }
 
-/* The lock of each VM is passed even where nothing was mapped: a fault that has checked already has installed then. */
-static void zap_everywhere(const struct invalidation *invalidation)
+typedef void visit_shown(struct vm_memory *vm, const struct memslot *slot, gfn_t first, gfn_t end);
+
+/* Visits every part of a slot, of any VM, that shows a part of the pages. */
+static void visit_everywhere(const struct invalidation *invalidation, visit_shown *visit)
 {
     hva_t first = { invalidation->backing->hva.v + invalidation->first * PAGE_SIZE };
     hva_t last = { invalidation->backing->hva.v + invalidation->end * PAGE_SIZE - 1 };
@@ -67,11 +70,28 @@ static void zap_everywhere(const struct invalidation *invalidation)
             u64 from = max(slot->offset, invalidation->first);
             u64 to = min(slot->offset + slot->npages, invalidation->end);
 
-            spt_zap_all(&vm->spt, (gfn_t){ slot->base.v + (from - slot->offset) },
-                        (gfn_t){ slot->base.v + (to - slot->offset) });
+            visit(vm, slot, (gfn_t){ slot->base.v + (from - slot->offset) },
+                  (gfn_t){ slot->base.v + (to - slot->offset) });
         }
         memslots_read_end(set);
     }
+}
+
+/* The lock of each VM is passed even where nothing was mapped: a fault that has checked already has installed then. */
+static void zap(struct vm_memory *vm, const struct memslot *slot, gfn_t first, gfn_t end)
+{
+    spt_zap_all(&vm->spt, first, end);
+}
+
+static void mark_dirty(struct vm_memory *vm, const struct memslot *slot, gfn_t first, gfn_t end)
+{
+    if (slot->log != NULL)
+        page_set_add_range(slot->log->written, first.v, end.v);
+}
+
+void invalidation_mark_dirty(const struct invalidation *invalidation)
+{
+    visit_everywhere(invalidation, mark_dirty);
 }
 
 bool invalidation_try_begin(struct invalidation *invalidation, struct backing *backing, u64 first, u64 end)
@@ -80,7 +100,7 @@ bool invalidation_try_begin(struct invalidation *invalidation, struct backing *b
     *invalidation = (struct invalidation){ .backing = backing, .first = first, .end = end };
     if (!publish(invalidation))
         return false;
-    zap_everywhere(invalidation);
+    visit_everywhere(invalidation, zap);
     return true;
 }
 

@@ -28,6 +28,12 @@ void invalidation_begin(struct invalidation *invalidation, struct backing *backi
 /* The same, but does not wait: false, nothing is done, if a part of the pages is being invalidated. */
 bool invalidation_try_begin(struct invalidation *invalidation, struct backing *backing, u64 first, u64 end);
 
+/*
+ * Between begin and end: what the pages hold has become something else, so slots that show them and log writes have it in
+ * their logs.
+ */
+void invalidation_mark_dirty(const struct invalidation *invalidation);
+
 /* The sequence moves before the invalidation is gone (R6). */
 void invalidation_end(struct invalidation *invalidation);
 

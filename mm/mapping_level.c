@@ -18,11 +18,21 @@ static bool fits(const struct memslot *slot, gfn_t gfn, enum level level)
            memslot_end(slot).v - first >= level_pages(level);
 }
 
-enum level mapping_level(const struct memslot *slot, gfn_t gfn, enum level piece)
+static enum level level_up_to(const struct memslot *slot, gfn_t gfn, enum level piece)
 {
     enum level level = piece < slot->largest ? piece : slot->largest;
 
     while (level > LEVEL_4K && !(processor_has(level) && fits(slot, gfn, level)))
         level--;
     return level;
+}
+
+enum level mapping_level(const struct memslot *slot, gfn_t gfn, enum level piece)
+{
+    return slot->log != NULL ? LEVEL_4K : level_up_to(slot, gfn, piece);
+}
+
+enum level mapping_piece(const struct memslot *slot, gfn_t gfn)
+{
+    return level_up_to(slot, gfn, LEVEL_1G);
 }

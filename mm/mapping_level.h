@@ -8,8 +8,12 @@
 /*
  * The largest level, up to `piece` (the level of the backing's piece, or the one that is wanted, C6), at which `gfn` of
  * `slot` may be mapped: what the slot and the processor allow, wholly inside the slot, and with the same offset in guest
- * frame and backing (C5).
+ * frame and backing (C5). A slot whose writes are logged
+ * has small ones only (C2).
  */
 enum level mapping_level(const struct memslot *slot, gfn_t gfn, enum level piece);
+
+/* The same for the piece that the backing shall have, which stays when the slot is not logged any more. */
+enum level mapping_piece(const struct memslot *slot, gfn_t gfn);
 
 #endif

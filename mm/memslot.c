@@ -2,6 +2,7 @@
 /* See mm/memslot.h. */
 #include "mm/memslot.h"
 
+#include "mm/dirty_log.h"
 #include "mm/ept.h"
 #include "mm/pool.h"
 #include "mm/vm_memory.h"
@@ -29,6 +30,8 @@ struct memslot *memslot_create(const struct memslot *wanted)
 
 void memslot_destroy(struct memslot *slot)
 {
+    if (slot->log != NULL)
+        dirty_log_destroy(slot->log);
     backing_put(slot->backing);
     pool_free(&memslot_pool, slot);
 }

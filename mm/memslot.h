@@ -11,6 +11,8 @@
 #include "mm/backing.h"
 #include "mm/interval_tree.h"
 
+struct dirty_log;
+
 struct memslot_node {
     struct rb_node by_gfn;
     struct rb_node by_id;
@@ -27,6 +29,7 @@ struct memslot {
     u64 npages;
     struct backing *backing; /* a reference */
     u64 offset;              /* page of the backing that `base` shows */
+    struct dirty_log *log;   /* NULL: writes are not logged. Its last slot's to destroy */
     /* whoever changes that set: */
     struct memslot_node node[2];
 };
@@ -37,7 +40,7 @@ struct memslot *memslot_create(const struct memslot *wanted);
 /* The permissions (EPT_READ | …) with which a page may be mapped at most; `writable` is backing_page.writable. */
 u64 memslot_permissions(const struct memslot *slot, bool writable);
 
-/* In no set any more. */
+/* In no set any more. Its log goes too: who gives that to another slot takes it out before. */
 void memslot_destroy(struct memslot *slot);
 
 static inline gfn_t memslot_end(const struct memslot *slot)

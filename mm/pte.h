@@ -40,4 +40,25 @@ static inline bool pte_cmpxchg(u64 *entry, u64 *expected, u64 value)
     return true;
 }
 
+/* Takes bits out of an entry that stays what it is otherwise. */
+static inline void pte_clear(u64 *entry, u64 bits)
+{
+#ifdef MM_OBSERVER
+    u64 old = atomic_and(entry, ~bits);
+
+    pte_observe(entry, old, old & ~bits);
+#else
+    __atomic_and_fetch(entry, ~bits, __ATOMIC_SEQ_CST);
+#endif
+}
+
+/* Puts bits into an entry; the old value. */
+static inline u64 pte_set(u64 *entry, u64 bits)
+{
+    u64 old = atomic_or(entry, bits);
+
+    pte_observe(entry, old, old | bits);
+    return old;
+}
+
 #endif

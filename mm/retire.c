@@ -86,6 +86,8 @@ static int leave_all(struct retirement *retirement, struct backing *backing)
 
         invalidation_begin(&invalidation, backing, page, page + 1);
         error = leave(retirement, map, page);
+        if (!retirement->has_content)
+            invalidation_mark_dirty(&invalidation);
         invalidation_end(&invalidation);
     }
     return error;

@@ -64,7 +64,7 @@ struct spt {
     u64 tables;     /* with the roots */
     u64 root_count; /* in `roots` */
     struct leaf_counts leaves[STRIPES];
-    u64 lookups, reclaimed;
+    u64 lookups, reclaimed, splits, splits_for_execution, collapses;
     u64 table_limit; /* 0: none */
 };
 
@@ -161,13 +161,15 @@ struct spt_mapping {
     gfn_t gfn;
     pfn_t pfn; /* the frame of `gfn` itself, also within a large page */
     enum level level;
-    u64 permissions; /* EPT_READ | … */
+    u64 permissions;  /* EPT_READ | …, and EPT_MAY_WRITE */
+    enum ept_arm arm; /* what a large page that is split on the way becomes */
 };
 
 /*
  * Maps, for an access that needs the permissions `needed`. 0, -EEXIST (an entry that permits it was there), -EAGAIN (more
  * tables are needed than `cache` has, or the entry changes all the time), -EACCES (the view denies it). Where smaller pages
- * are mapped around `gfn` already, it maps one of their size; after 0 and -EEXIST mapping->level is the level of the leaf.
+ * are mapped around `gfn` already, it maps one of their size; a larger one that does not permit the access is split, or in a
+ * VM with a hash gives way. After 0 and -EEXIST mapping->level is the level of the leaf.
  */
 int spt_map(struct spt *spt, struct spt_root *root, struct spt_mapping *mapping, u64 needed, struct table_cache *cache,
             struct tlb_gather *gather);
@@ -199,19 +201,34 @@ void spt_zap_all(struct spt *spt, gfn_t first, gfn_t end);
 extern bool spt_yield_on_contention;
 
 /*
- * Puts a table of leaves of the next smaller level, which map the same, in the place of the large leaf where `it` stands in
- * a tree for `view` (mm/spt_split.c). 0 (also if somebody else changed the entry), -EAGAIN (the cache is empty). The lock is
- * held; in a VM with a hash exclusively.
+ * Puts a table of leaves of the next smaller level, which map the same and are armed as `arm` says, in the place of the large
+ * leaf where `it` stands in a tree for `view` (mm/spt_split.c). 0 (also if somebody else changed the entry), -EAGAIN (the
+ * cache is empty). The lock is held; in a VM with a hash exclusively.
  */
-int spt_split_leaf(struct spt_iter *it, const struct view *view, struct table_cache *cache, struct tlb_gather *gather);
+int spt_split_leaf(struct spt_iter *it, const struct view *view, enum ept_arm arm, struct table_cache *cache,
+                   struct tlb_gather *gather);
 
-/* ---- leaves in place, in all roots: mm/spt_range.c. No lock is held. Yields. */
+/* The lock as splits need it; the result is for unlocking. */
+bool spt_lock_for_split(struct spt *spt);
+void spt_unlock_after_split(struct spt *spt, bool is_exclusive);
+
+/* ---- leaves in place, in all roots: mm/spt_range.c, mm/spt_arm.c. No lock is held. Yields. */
 
 /* Splits leaves until none in the range is larger than `largest`. 0, -ENOMEM (a part is split). */
 int spt_split_all(struct spt *spt, gfn_t first, gfn_t end, enum level largest);
 
 /* Takes write permission away. `may_return`: a fault may give it back without a lock. */
 void spt_write_protect_all(struct spt *spt, gfn_t first, gfn_t end, bool may_return);
+
+/*
+ * Arms, in all roots, at least those of the 512 pages from `first`, a multiple of 512, whose bits `words` has. Large pages are
+ * split with `cache`, and armed as a whole; with `split` false they are write-protected instead. The lock is held, for splits
+ * as spt_lock_for_split(). The gfn up to which nothing else can be armed; `first`, if `cache` is empty: 2 tables for each
+ * root suffice.
+ */
+enum { ARM_WORDS = EPT_ENTRIES / 64 };
+gfn_t spt_arm_region(struct spt *spt, gfn_t first, const u64 words[ARM_WORDS], enum ept_arm how, bool split,
+                     struct table_cache *cache, struct tlb_gather *gather);
 
 /* ---- the limit: mm/spt_reclaim.c. No lock is held. Yields. */
 

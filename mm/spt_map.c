@@ -3,11 +3,10 @@
  * Installing one leaf, as a fault does it. Every step down is one compare-exchange of a table that is complete (P1), so
  * any number of processors can do this at once: who loses takes what the winner put there.
  */
-#include "mm/spt.h"
-
 #include "mm/atomic.h"
 #include "mm/port.h"
 #include "mm/pte.h"
+#include "mm/vm.h"
 
 /* Compare-exchanges that may fail in one call: each time somebody else made progress at this very entry. */
 enum { ATTEMPTS = 32 };
@@ -49,17 +48,38 @@ static enum level level_in_view(const struct spt_mapping *mapping, const struct 
 static u64 leaf_for(const struct spt_iter *it, pfn_t pfn, u64 permissions)
 {
     pfn_t first = { pfn.v & ~(level_pages(it->level) - 1) };
-    u64 leaf = ept_leaf(first, it->level, permissions);
+    u64 large = mm_caps()->nx_large ? ~EPT_EXECUTE : ~0ull; /* C7 */
+    u64 leaf = ept_leaf(first, it->level, it->level == LEVEL_4K ? permissions : permissions & large);
 
     if (ept_is_leaf(it->old, it->level) && ept_frame(it->old).v == first.v)
         leaf |= it->old & (EPT_ACCESSED | EPT_DIRTY);
     return leaf;
 }
 
+static u64 permissions_in_view(const struct spt_mapping *mapping, const struct view *view)
+{
+    u64 permitted = view_permissions(view, mapping->gfn);
+
+    return mapping->permissions & (permitted | (permitted & EPT_WRITE ? EPT_MAY_WRITE : 0));
+}
+
+/* Puts a table where `it` stands, with what is mapped there, if that is possible with the lock shared. 0, -EAGAIN. */
+static int make_smaller(struct spt_iter *it, const struct view *view, const struct spt_mapping *mapping, u64 needed,
+                        struct table_cache *cache, struct tlb_gather *gather)
+{
+    struct spt *spt = it->spt;
+
+    if (!ept_is_leaf(it->old, it->level) || atomic_read(&spt->hash) != NULL)
+        return spt_link_table(it, view, cache, gather);
+    if (needed & ~it->old & EPT_EXECUTE)
+        counter_add(&spt->splits_for_execution, 1);
+    return spt_split_leaf(it, view, mapping->arm, cache, gather);
+}
+
 int spt_map(struct spt *spt, struct spt_root *root, struct spt_mapping *mapping, u64 needed, struct table_cache *cache,
             struct tlb_gather *gather)
 {
-    u64 permissions = mapping->permissions & view_permissions(root->view, mapping->gfn);
+    u64 permissions = permissions_in_view(mapping, root->view);
     enum level level = level_in_view(mapping, root->view);
     unsigned attempts = 0;
     struct spt_iter it;
@@ -78,7 +98,7 @@ int spt_map(struct spt *spt, struct spt_root *root, struct spt_mapping *mapping,
         } else if (spt_is_out_of_place(&it, root->view)) {
             return -EAGAIN;
         } else if (it.level > level) {
-            if (spt_link_table(&it, root->view, cache, gather) != 0)
+            if (make_smaller(&it, root->view, mapping, needed, cache, gather) != 0)
                 return -EAGAIN;
             attempts++;
         } else if (spt_set_entry(&it, leaf_for(&it, mapping->pfn, permissions), gather)) {

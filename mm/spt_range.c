@@ -52,7 +52,7 @@ static gfn_t walk_step(struct spt *spt, const struct spt_root *root, visit_entry
 static bool visit_split(struct spt_iter *it, struct walk *walk)
 {
     while (ept_is_leaf(it->old, it->level) && it->level > walk->largest) {
-        if (spt_split_leaf(it, walk->view, walk->cache, walk->gather) != 0)
+        if (spt_split_leaf(it, walk->view, ARM_NONE, walk->cache, walk->gather) != 0)
             return false;
     }
     return true;
@@ -78,25 +78,6 @@ static unsigned budget_of_root(const struct spt *spt)
     return budget > LEVEL_256T ? budget : LEVEL_256T;
 }
 
-/* Two splits at once could make one table twice, where tables are found by what they are. */
-static bool lock_for_split(struct spt *spt)
-{
-    rwlock_lock_shared(&spt->lock);
-    if (spt->hash == NULL)
-        return false;
-    rwlock_unlock_shared(&spt->lock);
-    rwlock_lock(&spt->lock);
-    return true;
-}
-
-static void unlock_after_split(struct spt *spt, bool is_exclusive)
-{
-    if (is_exclusive)
-        rwlock_unlock(&spt->lock);
-    else
-        rwlock_unlock_shared(&spt->lock);
-}
-
 int spt_split_all(struct spt *spt, gfn_t first, gfn_t end, enum level largest)
 {
     TABLE_CACHE(cache);
@@ -108,7 +89,7 @@ int spt_split_all(struct spt *spt, gfn_t first, gfn_t end, enum level largest)
         /* Enough for one whole path in each root, so each step gets on. */
         if (table_cache_fill(&cache, SPLIT_TABLES) != 0)
             return -ENOMEM;
-        bool is_exclusive = lock_for_split(spt);
+        bool is_exclusive = spt_lock_for_split(spt);
         /* The memory as it is comes first: then views find the tables of it complete. */
         for (const struct list_node *node = spt->roots.next; node != &spt->roots; node = node->next) {
             const struct spt_root *root = container_of(node, struct spt_root, link);
@@ -118,7 +99,7 @@ int spt_split_all(struct spt *spt, gfn_t first, gfn_t end, enum level largest)
 
             to = walk_step(spt, root, visit_split, &walk);
         }
-        unlock_after_split(spt, is_exclusive);
+        spt_unlock_after_split(spt, is_exclusive);
         tlb_gather_finish(&gather);
         first = to;
         port_yield();

@@ -3,6 +3,7 @@
 #include "mm/vcpu_memory.h"
 
 #include "mm/atomic.h"
+#include "mm/dirty_ring.h"
 #include "mm/vm.h"
 
 void vcpu_memory_init(struct vcpu_memory *vcpu, struct vm_memory *vm)
@@ -25,6 +26,7 @@ void vcpu_memory_destroy(struct vcpu_memory *vcpu)
     spin_unlock(&vm->vcpus_lock);
     spt_root_put(&vm->spt, vcpu->root);
     table_cache_drain(&vcpu->cache);
+    vcpu_memory_close_ring(vcpu);
 }
 
 int vcpu_memory_select(struct vcpu_memory *vcpu, u32 view, unsigned levels)
@@ -68,7 +70,13 @@ struct vcpu_entry vcpu_memory_enter(struct vcpu_memory *vcpu)
     vcpu->processor = processor;
     vcpu->loaded = root;
     vcpu->flushed = generation;
-    return (struct vcpu_entry){ .root = root, .levels = vcpu->root->top, .invept = invept };
+    /* Pairs with vm_memory_start_log(): either this is seen, or the vCPU is seen inside by the flush after it. */
+    bool log = mm_caps()->log_modifications && atomic_read(&vcpu->vm->logging) != 0;
+    return (struct vcpu_entry){ .root = root,
+                                .levels = vcpu->root->top,
+                                .invept = invept,
+                                .log = log,
+                                .blocked = vcpu->ring != NULL && dirty_ring_is_full(vcpu->ring) };
 }
 
 void vcpu_memory_leave(struct vcpu_memory *vcpu)
@@ -84,4 +92,17 @@ void vcpu_memory_walk_begin(struct vcpu_memory *vcpu)
 void vcpu_memory_walk_end(struct vcpu_memory *vcpu)
 {
     go_out(vcpu);
+}
+
+struct memslot *vcpu_memory_slot(struct vcpu_memory *vcpu, struct memslot_set *set, gfn_t gfn)
+{
+    if (vcpu->last_used != NULL && vcpu->last_used_generation == set->generation && memslot_holds(vcpu->last_used, gfn))
+        return vcpu->last_used;
+
+    struct memslot *slot = memslots_find(set, gfn);
+    if (slot != NULL) {
+        vcpu->last_used = slot;
+        vcpu->last_used_generation = set->generation;
+    }
+    return slot;
 }

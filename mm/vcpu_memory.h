@@ -16,6 +16,7 @@
 struct vm_memory;
 struct memslot;
 struct spt_root;
+struct dirty_ring;
 
 enum { VCPU_COMING_IN = 1, VCPU_INSIDE = 2 };
 
@@ -35,6 +36,7 @@ struct vcpu_memory {
     struct table_cache cache;  /* for the next fault, filled before any lock is taken */
     struct memslot *last_used; /* of the slots' generation `last_used_generation` only (M6) */
     u64 last_used_generation;
+    struct dirty_ring *ring; /* NULL: none */
 };
 
 /* The vCPU looks at the memory as it is, through a root for as many levels as mm_init() was told. */
@@ -53,7 +55,9 @@ int vcpu_memory_select(struct vcpu_memory *vcpu, u32 view, unsigned levels);
 struct vcpu_entry {
     pfn_t root; /* for the EPTP */
     unsigned levels;
-    bool invept; /* single-context INVEPT of that root is due (G5) */
+    bool invept;  /* single-context INVEPT of that root is due (G5) */
+    bool log;     /* the processor shall log modifications (PML), and vm_memory_log_writes() be called at the exit */
+    bool blocked; /* not to be entered: the dirty ring has no room. vcpu_memory_leave(), and let others run */
 };
 
 /*

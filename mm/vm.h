@@ -29,6 +29,8 @@ struct vm_memory {
     u64 tlb_generation; /* moves with each flush */
     u64 unflushed;      /* gathers that have noted a removal and not flushed yet */
     u64 has_markers;    /* of devices; 0: certainly none (mm/device_marker.c) */
+    u64 logging;        /* slots whose writes are logged */
+    u64 harvested;      /* pages that harvests have reported */
     u64 flushes;
     struct fault_counts faults[STRIPES];
 };
@@ -48,6 +50,12 @@ void vm_put(struct vm_memory *vm);
  * is held. Yields.
  */
 void vm_void_markers(struct vm_memory *vm);
+
+/* The slot at `gfn` in `set`, which this vCPU reads, as memslots_find(); it remembers the last one (M6). */
+struct memslot *vcpu_memory_slot(struct vcpu_memory *vcpu, struct memslot_set *set, gfn_t gfn);
+
+/* Between begin and end of a change of slots: `slot` takes the place of `old`, for all who look from now on. Yields. */
+void vm_replace_slot(struct vm_memory *vm, struct memslot *old, struct memslot *slot);
 
 /* The first gfn that no guest of this processor can have. */
 u64 vm_gfn_limit(void);

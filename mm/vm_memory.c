@@ -19,7 +19,7 @@ static struct mm_caps capabilities;
 void mm_init(const struct mm_caps *caps)
 {
     assert((caps->levels == 4 || caps->levels == 5) && caps->physical_bits > PAGE_SHIFT && caps->physical_bits <= 52);
-    assert(list_is_empty(&vms));
+    assert(list_is_empty(&vms) && (caps->access_dirty || !caps->log_modifications));
     capabilities = *caps;
 }
 
@@ -149,6 +149,10 @@ struct vm_memory_stats vm_memory_get_stats(const struct vm_memory *vm)
         .flushes = counter_read(&vm->flushes),
         .lookups = counter_read(&spt->lookups),
         .reclaimed = counter_read(&spt->reclaimed),
+        .splits = counter_read(&spt->splits),
+        .splits_for_execution = counter_read(&spt->splits_for_execution),
+        .collapses = counter_read(&spt->collapses),
+        .dirty = counter_read(&vm->harvested),
         .tables = counter_read(&spt->tables),
     };
 

@@ -18,6 +18,8 @@ struct mm_caps {
     bool page_2m, page_1g; /* large EPT entries */
     bool access_dirty;     /* A/D bits in EPT entries */
     bool execute_only;
+    bool log_modifications; /* PML; only with access_dirty */
+    bool nx_large;          /* large entries are to be not executable (iTLB multihit), executing splits them (C7) */
     unsigned levels;        /* of an EPT root: 4 or 5 */
     unsigned physical_bits; /* MAXPHYADDR */
 };
@@ -32,6 +34,10 @@ struct vm_memory_stats {
     u64 flushes;              /* rounds of tlb_flush() */
     u64 lookups;              /* in the hash of shadow pages (H6: none with one root) */
     u64 reclaimed;            /* tables, because of the limit */
+    u64 splits;               /* large entries that became a table, for any reason */
+    u64 splits_for_execution; /* of which because large entries are not executable */
+    u64 collapses;            /* tables that became a large entry in place */
+    u64 dirty;                /* pages that harvests of dirty logs have reported */
     u64 tables;               /* EPT table pages now, with the roots */
     u64 mapped[LEVEL_1G + 1]; /* present leaf entries now, index enum level (0 unused) */
 };

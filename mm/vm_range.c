@@ -2,6 +2,7 @@
 /* Operations on whole ranges of guest memory, in bounded steps. What slots show is looked up anew for each step (C8). */
 #include "mm/atomic.h"
 #include "mm/backing_change.h"
+#include "mm/dirty_log.h"
 #include "mm/mapping_level.h"
 #include "mm/port.h"
 #include "mm/vm.h"
@@ -41,7 +42,7 @@ static int resolve_batch(struct batch *batch, gfn_t end)
     for (batch->count = 0; batch->first.v + batch->count < stop; batch->count++) {
         gfn_t gfn = { batch->first.v + batch->count };
         struct backing_page *found = &batch->found[batch->count];
-        enum level wanted = mapping_level(slot, gfn, LEVEL_1G);
+        enum level wanted = mapping_piece(slot, gfn);
         int error = backing_resolve(slot->backing, memslot_page(slot, gfn), wanted, false, found);
 
         if (error != 0)
@@ -69,7 +70,8 @@ static int map_batch(struct batch *batch, struct table_cache *cache, u64 *done)
         const struct backing_page *found = &batch->found[i];
         gfn_t gfn = { batch->first.v + i };
         struct spt_mapping mapping = { gfn, found->pfn, mapping_level(slot, gfn, found->level),
-                                       memslot_permissions(slot, found->writable) };
+                                       dirty_log_permissions(slot, memslot_permissions(slot, found->writable), EPT_READ),
+                                       dirty_log_arm(slot) };
 
         if (!backing_is_current(slot->backing, batch->sequence, memslot_page(slot, gfn), found, mapping.level))
             error = -EAGAIN;

@@ -5,6 +5,8 @@
  * What takes memory away from a guest goes through an INVALID slot (M3): that is published, and when no reader has the old
  * set any more nothing new can be mapped of the slot; what is mapped is zapped; only then it is gone, and its backing with it.
  */
+#include "mm/atomic.h"
+#include "mm/dirty_log.h"
 #include "mm/vm.h"
 
 static int check_place(gfn_t base, u64 npages)
@@ -18,7 +20,7 @@ static void insert(struct vm_memory *vm, struct memslot *slot)
     vm_void_markers(vm);
 }
 
-static void replace(struct vm_memory *vm, struct memslot *old, struct memslot *slot)
+void vm_replace_slot(struct vm_memory *vm, struct memslot *old, struct memslot *slot)
 {
     memslots_replace(&vm->slots, old, slot);
     vm_void_markers(vm);
@@ -73,6 +75,8 @@ int vm_memory_remove_slot(struct vm_memory *vm, u32 id)
         invalidate(vm, slot);
         memslots_remove(&vm->slots, slot);
         vm_void_markers(vm);
+        if (slot->log != NULL)
+            atomic_add(&vm->logging, -1);
         memslot_destroy(slot);
     }
     memslots_end_change(&vm->slots);
@@ -83,20 +87,24 @@ int vm_memory_remove_slot(struct vm_memory *vm, u32 id)
 static int prepare_changed(struct vm_memory *vm, const struct memslot *old, gfn_t base, u32 flags,
                            struct memslot **prepared)
 {
-    struct memslot wanted = { .id = old->id,
-                              .flags = flags,
-                              .largest = old->largest,
-                              .base = base,
-                              .npages = old->npages,
-                              .backing = old->backing,
-                              .offset = old->offset };
+    struct memslot wanted = *old;
     int error = check_place(base, old->npages);
 
+    wanted.base = base;
+    wanted.flags = flags;
     if (error == 0)
         error = memslots_check(&vm->slots, &wanted, old);
     if (error != 0)
         return error;
+    /* What is logged is logged by gfn. */
+    if (old->log != NULL && base.v != old->base.v) {
+        wanted.log = dirty_log_create_moved(base, old->npages, old->log);
+        if (wanted.log == NULL)
+            return -ENOMEM;
+    }
     *prepared = memslot_create(&wanted);
+    if (*prepared == NULL && wanted.log != old->log)
+        dirty_log_destroy(wanted.log);
     return *prepared == NULL ? -ENOMEM : 0;
 }
 
@@ -108,7 +116,10 @@ static int move_slot(struct vm_memory *vm, struct memslot *old, gfn_t base)
     if (error != 0)
         return error;
     invalidate(vm, old);
-    replace(vm, old, slot);
+    /* Nothing of it is mapped, and no processor has a write of it left to log. */
+    if (old->log != NULL)
+        dirty_log_move(slot->log, slot->base, old->log, old->base);
+    vm_replace_slot(vm, old, slot);
     memslot_destroy(old);
     return 0;
 }
@@ -121,9 +132,10 @@ static int change_flags(struct vm_memory *vm, struct memslot *old, u32 flags)
     if (error != 0)
         return error;
     /* When nobody has the old slot any more, nothing new becomes writable; what is writable already is taken back then. */
-    replace(vm, old, slot);
+    vm_replace_slot(vm, old, slot);
     if (flags & MEMSLOT_READ_ONLY)
         spt_write_protect_all(&vm->spt, slot->base, memslot_end(slot), false);
+    old->log = NULL;
     memslot_destroy(old);
     return 0;
 }

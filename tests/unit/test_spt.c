@@ -205,7 +205,7 @@ static int map(struct spt_mapping *mapping, u64 needed, struct table_cache *cach
     return error;
 }
 
-static void test_a_large_leaf_without_the_permission_gives_way(void **state)
+static void test_a_large_leaf_without_the_permission_is_split(void **state)
 {
     struct backing *backing = new_backing(512, 0);
     TLB_GATHER(gather, vm);
@@ -225,7 +225,7 @@ static void test_a_large_leaf_without_the_permission_gives_way(void **state)
     assert_false(gather.needs_flush);
     assert_int_equal(map(&mapping, EPT_READ, &cache, &gather), -EEXIST);
 
-    /* Smaller and writable: the large page goes, and that needs a table and a flush. */
+    /* Smaller and writable: the large page becomes a table, and that needs one, and a flush. What else it maps stays. */
     mapping.level = LEVEL_4K;
     mapping.permissions = EPT_PERMISSIONS;
     assert_int_equal(map(&mapping, EPT_WRITE, &cache, &gather), -EAGAIN);
@@ -235,7 +235,8 @@ static void test_a_large_leaf_without_the_permission_gives_way(void **state)
     assert_true(gather.needs_flush);
     tlb_gather_finish(&gather);
     assert_int_equal(mapped_level(vm, 9), LEVEL_4K);
-    assert_int_equal(mapped_level(vm, 10), 0);
+    assert_int_equal(mapped_level(vm, 10), LEVEL_4K);
+    assert_false(*entry_at(vm, 10, LEVEL_4K) & EPT_WRITE);
 }
 
 static void test_H3_tables_are_recorded_where_they_are(void **state)
@@ -375,13 +376,13 @@ static void test_R3_a_split_that_loses_gives_the_table_back(void **state)
     entry_to_change = spt_iter_entry(&it);
     attempts_to_change = 1;
     port_host.on_point = steal_leaf;
-    assert_int_equal(spt_split_leaf(&it, NULL, &cache, &gather), 0);
+    assert_int_equal(spt_split_leaf(&it, NULL, ARM_NONE, &cache, &gather), 0);
     assert_true(ept_is_leaf(it.old, LEVEL_2M));
     assert_true(it.old & EPT_DIRTY);
     assert_int_equal(cache.count, 1);
     assert_int_equal(vm_memory_get_stats(vm).mapped[LEVEL_4K], 0);
     /* The dirty bit goes on in all its parts (C10). */
-    assert_int_equal(spt_split_leaf(&it, NULL, &cache, &gather), 0);
+    assert_int_equal(spt_split_leaf(&it, NULL, ARM_NONE, &cache, &gather), 0);
     port_host.on_point = NULL;
     rwlock_unlock_shared(&vm->spt.lock);
     tlb_gather_finish(&gather);
@@ -400,7 +401,7 @@ int main(void)
         SPT_TEST(test_H7_a_lost_race_changes_nothing),
         SPT_TEST(test_P5_removal_without_a_gather_asserts),
         SPT_TEST(test_P6_an_upgrade_needs_no_flush),
-        SPT_TEST(test_a_large_leaf_without_the_permission_gives_way),
+        SPT_TEST(test_a_large_leaf_without_the_permission_is_split),
         SPT_TEST(test_H3_tables_are_recorded_where_they_are),
         SPT_TEST(test_H4_unlinking_needs_exclusive_ownership),
         SPT_TEST(test_H6_one_root_looks_nothing_up),

@@ -252,7 +252,7 @@ static void test_H7_a_split_that_loses_counts_nothing(void **state)
         struct spt_iter it = iter_at(vm, 512, LEVEL_2M);
         contended = spt_iter_entry(&it);
         port_host.on_point = set_dirty;
-        assert_int_equal(spt_split_leaf(&it, NULL, &cache, &gather), 0);
+        assert_int_equal(spt_split_leaf(&it, NULL, ARM_NONE, &cache, &gather), 0);
         rwlock_unlock(&vm->spt.lock);
         tlb_gather_finish(&gather);
         assert_null(port_host.on_point);
@@ -298,7 +298,7 @@ static void test_H4_a_split_among_roots_is_exclusive(void **state)
     assert_int_equal(table_cache_fill(&cache, 1), 0);
     struct spt_iter it = iter_at(vm, 512, LEVEL_2M);
     rwlock_lock_shared(&vm->spt.lock);
-    assert_true(ASSERTS(spt_split_leaf(&it, NULL, &cache, NULL)));
+    assert_true(ASSERTS(spt_split_leaf(&it, NULL, ARM_NONE, &cache, NULL)));
     rwlock_unlock_shared(&vm->spt.lock);
     assert_int_equal(level_of(&base, 512), LEVEL_2M);
 }

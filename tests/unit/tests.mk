@@ -99,7 +99,7 @@ unit_vm_range := $(MM)
 # Its own spt_zap_all(), vm_next(), mm_init(); the slots are the real ones.
 unit_invalidation := $(addprefix mm/,backing.c backing_map.c backing_clone.c invalidation.c copy_on_write.c balloon.c \
         compaction.c page_share.c retire.c frame_share.c frame.c frame_record.c pool.c memslot.c memslots.c \
-        interval_tree.c rbtree.c) tests/unit/port_host.c
+        interval_tree.c rbtree.c page_set.c) tests/unit/port_host.c
 
 # Devices and the guests' console.
 DEV := $(wildcard hv/dev/*.c)

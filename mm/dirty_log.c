@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What comes into a dirty log, and what harvests take out: see mm/dirty_log.h. Start and stop are mm/dirty_start.c. */
+#include "mm/dirty_log.h"
+
+#include "mm/dirty_internal.h"
+#include "mm/dirty_ring.h"
+#include "mm/vm.h"
+
+/* A page of 1G in each root may have to be split down to 4K. */
+enum { TABLES_PER_ROOT = 2 };
+
+bool dirty_log_by_processor(void)
+{
+    return mm_caps()->log_modifications;
+}
+
+enum ept_arm dirty_log_arm(const struct memslot *slot)
+{
+    if (slot->log == NULL)
+        return ARM_NONE;
+    return dirty_log_by_processor() ? ARM_DIRTY : ARM_PROTECT;
+}
+
+u64 dirty_log_permissions(const struct memslot *slot, u64 permissions, u64 needed)
+{
+    if (dirty_log_arm(slot) != ARM_PROTECT || !(permissions & EPT_WRITE))
+        return permissions;
+    return (needed & EPT_WRITE ? permissions : permissions & ~EPT_WRITE) | EPT_MAY_WRITE;
+}
+
+void dirty_log_mark(const struct memslot *slot, gfn_t gfn)
+{
+    if (slot->log != NULL)
+        page_set_add(slot->log->written, gfn.v);
+}
+
+static void mark(struct vcpu_memory *vcpu, const struct memslot *slot, gfn_t gfn)
+{
+    if (page_set_add(slot->log->written, gfn.v) && vcpu->ring != NULL)
+        dirty_ring_put(vcpu->ring, gfn);
+}
+
+void dirty_log_mark_vcpu(struct vcpu_memory *vcpu, const struct memslot *slot, gfn_t gfn)
+{
+    /* With ARM_DIRTY the processor will say so when it has written. */
+    if (dirty_log_arm(slot) == ARM_PROTECT)
+        mark(vcpu, slot, gfn);
+}
+
+void dirty_log_permitted(struct vcpu_memory *vcpu, gfn_t gfn)
+{
+    if (dirty_log_by_processor() || atomic_read(&vcpu->vm->logging) == 0)
+        return;
+
+    struct memslot_set *set = memslots_read_begin(&vcpu->vm->slots);
+    const struct memslot *slot = vcpu_memory_slot(vcpu, set, gfn);
+    if (slot != NULL && slot->log != NULL)
+        mark(vcpu, slot, gfn);
+    memslots_read_end(set);
+}
+
+void vm_memory_log_writes(struct vcpu_memory *vcpu, const u64 *gpas, unsigned count)
+{
+    struct memslot_set *set = memslots_read_begin(&vcpu->vm->slots);
+    const struct memslot *slot = NULL;
+
+    for (unsigned i = 0; i < count; i++) {
+        gfn_t gfn = gpa_to_gfn((gpa_t){ gpas[i] });
+
+        if (slot == NULL || !memslot_holds(slot, gfn))
+            slot = vcpu_memory_slot(vcpu, set, gfn);
+        /* Of slots that are not logged, and in the last moments of one that goes, the processor logs too. */
+        if (slot != NULL && slot->log != NULL)
+            mark(vcpu, slot, gfn);
+    }
+    memslots_read_end(set);
+}
+
+void dirty_log_begin(struct dirty_log *log)
+{
+    while (atomic_xchg(&log->busy, 1) != 0)
+        port_yield();
+}
+
+void dirty_log_end(struct dirty_log *log)
+{
+    atomic_write(&log->busy, 0);
+}
+
+/* The pages of a word that lie in [first, end). */
+static u64 mask_in(u64 word, u64 first, u64 end)
+{
+    u64 at = word * PAGE_SET_WORD, mask = ~0ull;
+
+    if (first > at)
+        mask = first - at < PAGE_SET_WORD ? mask << (first - at) : 0;
+    if (end < at + PAGE_SET_WORD)
+        mask &= end > at ? ~(~0ull << (end - at)) : 0;
+    return mask;
+}
+
+/* What is taken out of a log, in words of pages. */
+struct harvest {
+    struct vm_memory *vm;
+    const struct memslot *slot;
+    enum dirty_user user;
+    u64 first, end;              /* gfns */
+    const struct page_set *only; /* NULL: all */
+    struct page_set *report;     /* NULL: none */
+    struct table_cache *cache;
+    struct tlb_gather *gather;
+};
+
+static u64 mask_of(const struct harvest *harvest, u64 word)
+{
+    u64 mask = mask_in(word, harvest->first, harvest->end);
+
+    return harvest->only == NULL ? mask : mask & page_set_get(harvest->only, word);
+}
+
+static void report(const struct harvest *harvest, u64 word, u64 bits)
+{
+    if (harvest->report == NULL || bits == 0)
+        return;
+    page_set_add_word(harvest->report, word, bits);
+    counter_add(&harvest->vm->harvested, __builtin_popcountll(bits));
+}
+
+/* The other users have not heard of these pages yet. */
+static void keep_for_others(const struct harvest *harvest, u64 word, u64 bits)
+{
+    struct dirty_log *log = harvest->slot->log;
+
+    if (log->users == 1)
+        return;
+    for (unsigned user = 0; user < DIRTY_USERS; user++) {
+        if (user != harvest->user && log->held[user] != NULL)
+            page_set_add_word(log->held[user], word, bits);
+    }
+}
+
+gfn_t dirty_log_arm_region(struct vm_memory *vm, const struct memslot *slot, gfn_t first, const u64 *words,
+                           struct table_cache *cache, struct tlb_gather *gather)
+{
+    struct spt *spt = &vm->spt;
+    bool split = !slot->log->lazy;
+
+    for (;;) {
+        bool is_exclusive = spt_lock_for_split(spt);
+        gfn_t done = spt_arm_region(spt, first, words, dirty_log_arm(slot), split, cache, gather);
+        unsigned tables = TABLES_PER_ROOT * (unsigned)counter_read(&spt->root_count);
+        spt_unlock_after_split(spt, is_exclusive);
+
+        if (done.v != first.v)
+            return done;
+        /* Where there is no memory for a table, the first write will split, or its guest has to wait for memory. */
+        if (table_cache_fill(cache, tables) != 0)
+            split = false;
+    }
+}
+
+/* Takes what was written in the region of 2M around `word`. */
+static void collect_region(const struct harvest *harvest, u64 word)
+{
+    u64 words[ARM_WORDS] = { 0 }, first = word & ~(u64)(ARM_WORDS - 1), any = 0;
+
+    for (u64 i = word - first; i < ARM_WORDS; i++) {
+        u64 mask = mask_of(harvest, first + i);
+
+        words[i] = mask == 0 ? 0 : page_set_take(harvest->slot->log->written, first + i, mask);
+        any |= words[i];
+        if (words[i] != 0) {
+            report(harvest, first + i, words[i]);
+            keep_for_others(harvest, first + i, words[i]);
+        }
+    }
+    if (any != 0)
+        dirty_log_arm_region(harvest->vm, harvest->slot, (gfn_t){ first * PAGE_SET_WORD }, words, harvest->cache,
+                             harvest->gather);
+}
+
+/* What others have taken, and armed, before. */
+static void take_held(const struct harvest *harvest)
+{
+    struct page_set *held = harvest->slot->log->held[harvest->user];
+    u64 end = (harvest->end - 1) / PAGE_SET_WORD;
+    u64 word = page_set_next(held, harvest->first / PAGE_SET_WORD);
+
+    for (; word <= end; word = page_set_next(held, word + 1))
+        report(harvest, word, page_set_take(held, word, mask_of(harvest, word)));
+}
+
+void dirty_log_collect(struct vm_memory *vm, const struct memslot *slot, enum dirty_user user, u64 first, u64 end,
+                       const struct page_set *only, struct page_set *report)
+{
+    TABLE_CACHE(cache);
+    TLB_GATHER(gather, vm);
+    const struct harvest harvest = { vm, slot, user, first, end, only, report, &cache, &gather };
+    const struct page_set *guide = only != NULL ? only : slot->log->written;
+    u64 last = (end - 1) / PAGE_SET_WORD, word = page_set_next(guide, first / PAGE_SET_WORD);
+
+    while (word <= last) {
+        collect_region(&harvest, word);
+        word = page_set_next(guide, (word | (ARM_WORDS - 1)) + 1);
+        /* One region at a time is a bounded step. */
+        if (word <= last)
+            port_yield();
+    }
+    /* Before anybody hears of it: what is written after the report is logged anew (C11). */
+    tlb_gather_finish(&gather);
+    take_held(&harvest);
+}
+
+/* Puts what `set` has into the report and leaves it there. */
+static void copy_words(const struct harvest *harvest, const struct page_set *set)
+{
+    u64 last = (harvest->end - 1) / PAGE_SET_WORD, word = page_set_next(set, harvest->first / PAGE_SET_WORD);
+
+    for (; word <= last; word = page_set_next(set, word + 1))
+        report(harvest, word, page_set_get(set, word) & mask_of(harvest, word));
+}
+
+static void harvest_slot(struct vm_memory *vm, const struct memslot *slot, enum dirty_user user, u64 first, u64 end,
+                         struct page_set *report)
+{
+    struct dirty_log *log = slot->log;
+    const struct harvest harvest = { .vm = vm, .user = user, .first = first, .end = end, .report = report };
+
+    if (!log->manual[user]) {
+        dirty_log_collect(vm, slot, user, first, end, NULL, report);
+        return;
+    }
+    copy_words(&harvest, log->written);
+    copy_words(&harvest, log->held[user]);
+}
+
+/* The part of [first, first + npages) that the slot holds. False: none. */
+static bool clip(const struct memslot *slot, u64 *first, u64 *end)
+{
+    if (*first < slot->base.v)
+        *first = slot->base.v;
+    if (*end > memslot_end(slot).v)
+        *end = memslot_end(slot).v;
+    return *first < *end;
+}
+
+int vm_memory_harvest(struct vm_memory *vm, u32 id, enum dirty_user user, gfn_t first, u64 npages,
+                      struct page_set *report)
+{
+    struct memslot_set *set = memslots_read_begin(&vm->slots);
+    const struct memslot *slot = memslots_find_id(set, id);
+    u64 from = first.v, end = range_ends_within(from, npages, vm_gfn_limit()) ? from + npages : vm_gfn_limit();
+    int error = -ENOENT;
+
+    if (slot != NULL && slot->log != NULL) {
+        dirty_log_begin(slot->log);
+        if (slot->log->held[user] != NULL)
+            error = 0;
+        if (error == 0 && clip(slot, &from, &end))
+            harvest_slot(vm, slot, user, from, end, report);
+        dirty_log_end(slot->log);
+    }
+    memslots_read_end(set);
+    return error;
+}
+
+int vm_memory_rearm(struct vm_memory *vm, u32 id, enum dirty_user user, const struct page_set *pages)
+{
+    struct memslot_set *set = memslots_read_begin(&vm->slots);
+    const struct memslot *slot = memslots_find_id(set, id);
+    int error = -ENOENT;
+
+    if (slot != NULL && slot->log != NULL) {
+        dirty_log_begin(slot->log);
+        if (slot->log->held[user] != NULL) {
+            dirty_log_collect(vm, slot, user, slot->base.v, memslot_end(slot).v, pages, NULL);
+            error = 0;
+        }
+        dirty_log_end(slot->log);
+    }
+    memslots_read_end(set);
+    return error;
+}

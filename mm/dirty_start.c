@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Dirty logs begin, end, and move with their slots: see mm/dirty_log.h for the order of steps. */
+#include "mm/dirty_internal.h"
+#include "mm/pool.h"
+#include "mm/tlb.h"
+#include "mm/vm.h"
+
+POOL(log_pool, struct dirty_log);
+
+void dirty_log_destroy(struct dirty_log *log)
+{
+    for (unsigned user = 0; user < DIRTY_USERS; user++)
+        page_set_destroy(log->held[user]);
+    page_set_destroy(log->written);
+    pool_free(&log_pool, log);
+}
+
+/* With no user yet. NULL: no memory. */
+static struct dirty_log *create(gfn_t first, u64 npages, bool full, bool lazy)
+{
+    struct dirty_log *log = pool_alloc(&log_pool);
+
+    if (log == NULL)
+        return NULL;
+    log->lazy = lazy;
+    if (page_set_create(first.v, first.v + npages, full, &log->written) != 0) {
+        pool_free(&log_pool, log);
+        return NULL;
+    }
+    return log;
+}
+
+/* The log is this one's alone, or between begin and end. 0, -EEXIST, -ENOMEM. */
+static int add_user(struct dirty_log *log, enum dirty_user user, u32 flags, bool full)
+{
+    struct page_set *held;
+
+    if (log->held[user] != NULL)
+        return -EEXIST;
+    if (page_set_create(log->written->first, log->written->end, full, &held) != 0)
+        return -ENOMEM;
+    log->held[user] = held;
+    log->manual[user] = flags & DIRTY_MANUAL;
+    log->users++;
+    return 0;
+}
+
+struct dirty_log *dirty_log_create_moved(gfn_t first, u64 npages, const struct dirty_log *from)
+{
+    struct dirty_log *log = create(first, npages, false, from->lazy);
+
+    for (unsigned user = 0; user < DIRTY_USERS && log != NULL; user++) {
+        if (from->held[user] != NULL &&
+            add_user(log, (enum dirty_user)user, from->manual[user] ? DIRTY_MANUAL : 0, false) != 0) {
+            dirty_log_destroy(log);
+            log = NULL;
+        }
+    }
+    return log;
+}
+
+static void move_pages(struct page_set *to, u64 to_first, const struct page_set *from, u64 from_first)
+{
+    for (u64 word = page_set_next(from, 0); word != PAGE_SET_END; word = page_set_next(from, word + 1)) {
+        for (u64 bits = page_set_get(from, word); bits != 0; bits &= bits - 1) {
+            u64 page = word * PAGE_SET_WORD + (u64)__builtin_ctzll(bits);
+
+            page_set_add(to, page - from_first + to_first);
+        }
+        port_yield();
+    }
+}
+
+void dirty_log_move(struct dirty_log *to, gfn_t to_first, struct dirty_log *from, gfn_t from_first)
+{
+    dirty_log_begin(from);
+    move_pages(to->written, to_first.v, from->written, from_first.v);
+    for (unsigned user = 0; user < DIRTY_USERS; user++) {
+        if (from->held[user] != NULL)
+            move_pages(to->held[user], to_first.v, from->held[user], from_first.v);
+    }
+    dirty_log_end(from);
+}
+
+/* Arms the whole slot, one region after the other. */
+static void arm_all(struct vm_memory *vm, const struct memslot *slot)
+{
+    static const u64 everything[ARM_WORDS] = { ~0ull, ~0ull, ~0ull, ~0ull, ~0ull, ~0ull, ~0ull, ~0ull };
+    TABLE_CACHE(cache);
+    TLB_GATHER(gather, vm);
+    gfn_t at = { slot->base.v & ~(u64)(EPT_ENTRIES - 1) };
+
+    while (at.v < memslot_end(slot).v) {
+        at = dirty_log_arm_region(vm, slot, at, everything, &cache, &gather);
+        port_yield();
+    }
+    tlb_gather_finish(&gather);
+}
+
+/* A slot like `old`, with another log, takes its place. */
+static int replace_log(struct vm_memory *vm, struct memslot *old, struct dirty_log *log, struct memslot **replaced)
+{
+    struct memslot wanted = *old;
+
+    wanted.log = log;
+    struct memslot *slot = memslot_create(&wanted);
+    if (slot == NULL)
+        return -ENOMEM;
+    /* Before the slot says so: who finds it 0 has found no log either. */
+    if (log != NULL)
+        atomic_add(&vm->logging, 1);
+    vm_replace_slot(vm, old, slot);
+    if (log == NULL)
+        atomic_add(&vm->logging, -1);
+    *replaced = slot;
+    return 0;
+}
+
+static int start(struct vm_memory *vm, struct memslot *old, enum dirty_user user, u32 flags)
+{
+    bool all = flags & DIRTY_ALL_AT_FIRST;
+    struct dirty_log *log = create(old->base, old->npages, all, flags & DIRTY_LAZY);
+    struct memslot *slot;
+
+    if (log == NULL)
+        return -ENOMEM;
+    if (add_user(log, user, flags, false) != 0 || replace_log(vm, old, log, &slot) != 0) {
+        dirty_log_destroy(log);
+        return -ENOMEM;
+    }
+    memslot_destroy(old);
+    /*
+     * Every vCPU that was in the guest, or in a walk without a lock, before it could know of the log leaves once: what is armed
+     * after this is written by nobody who does not log.
+     */
+    tlb_flush(vm);
+    if (!all)
+        arm_all(vm, slot);
+    return 0;
+}
+
+int vm_memory_start_log(struct vm_memory *vm, u32 id, enum dirty_user user, u32 flags)
+{
+    if (user >= DIRTY_USERS || (flags & ~(u32)(DIRTY_LAZY | DIRTY_ALL_AT_FIRST | DIRTY_MANUAL)) != 0)
+        return -EINVAL;
+
+    int error = memslots_begin_change(&vm->slots);
+    if (error != 0)
+        return error;
+    struct memslot *slot = memslots_find_id(memslots_active(&vm->slots), id);
+    if (slot == NULL) {
+        error = -ENOENT;
+    } else if (slot->log == NULL) {
+        error = start(vm, slot, user, flags);
+    } else {
+        dirty_log_begin(slot->log);
+        error = add_user(slot->log, user, flags, flags & DIRTY_ALL_AT_FIRST);
+        dirty_log_end(slot->log);
+    }
+    memslots_end_change(&vm->slots);
+    return error;
+}
+
+static void remove_user(struct dirty_log *log, enum dirty_user user)
+{
+    dirty_log_begin(log);
+    page_set_destroy(log->held[user]);
+    log->held[user] = NULL;
+    log->users--;
+    dirty_log_end(log);
+}
+
+int vm_memory_stop_log(struct vm_memory *vm, u32 id, enum dirty_user user)
+{
+    int error = memslots_begin_change(&vm->slots);
+
+    if (error != 0)
+        return error;
+    struct memslot *slot = memslots_find_id(memslots_active(&vm->slots), id), *plain;
+    if (slot == NULL || slot->log == NULL || user >= DIRTY_USERS || slot->log->held[user] == NULL) {
+        error = -ENOENT;
+    } else if (slot->log->users > 1) {
+        remove_user(slot->log, user);
+    } else {
+        /* When this returns no fault, no harvest and no vCPU's buffer uses the log any more. */
+        error = replace_log(vm, slot, NULL, &plain);
+        if (error == 0)
+            memslot_destroy(slot);
+    }
+    memslots_end_change(&vm->slots);
+    return error;
+}
+
+int vm_memory_create_report(struct vm_memory *vm, u32 id, struct page_set **report)
+{
+    struct memslot_set *set = memslots_read_begin(&vm->slots);
+    const struct memslot *slot = memslots_find_id(set, id);
+    int error = slot == NULL ? -ENOENT : page_set_create(slot->base.v, memslot_end(slot).v, false, report);
+
+    memslots_read_end(set);
+    return error;
+}
