@@ -3,6 +3,7 @@
 #include "mm/audit.h"
 
 #include "mm/atomic.h"
+#include "mm/dirty_log.h"
 #include "mm/frame.h"
 #include "mm/frame_record.h"
 #include "mm/mapping_level.h"
@@ -40,7 +41,29 @@ static u64 permitted(const struct memslot *slot, const struct backing_page *page
     return permissions & view_permissions(place->role.view == 0 ? NULL : place->view, gfn);
 }
 
-/* Whether a leaf maps what its slot says (C4, C5), as large as it says at most (C6, C9), with no more permission. */
+/*
+ * In a slot that is logged: a leaf through which a page can be written without anybody noticing, and the page is not in the
+ * log. `dirty` says what of the leaf lets that happen.
+ */
+static void audit_log(struct audit *audit, const struct memslot *slot, u64 entry, enum level level, gfn_t gfn)
+{
+    u64 dirty = mm_caps()->log_modifications && level == LEVEL_4K ? EPT_DIRTY : EPT_WRITE;
+
+    if (slot->log == NULL || !atomic_read(&slot->log->armed) || !(entry & dirty))
+        return;
+    for (u64 page = gfn.v; page < gfn.v + level_pages(level); page++) {
+        if (!page_set_has(slot->log->written, page)) {
+            VIOLATION(audit, "C10: gfn %#llx, level %d: entry %#llx is not armed and gfn %#llx not in the log",
+                      (unsigned long long)gfn.v, level, (unsigned long long)entry, (unsigned long long)page);
+            return;
+        }
+    }
+}
+
+/*
+ * Whether a leaf maps what its slot says (C4, C5), as large as it says at most (C6), with no more permission. Where writes
+ * are logged a large one may have been left (C2): audit_log() says how.
+ */
 static void audit_leaf(struct audit *audit, u64 entry, const struct place *place, gfn_t gfn)
 {
     const struct memslot *slot = memslots_find(audit->set, gfn);
@@ -61,7 +84,7 @@ static void audit_leaf(struct audit *audit, u64 entry, const struct place *place
                   (unsigned long long)ept_frame(entry).v);
         return;
     }
-    if (mapping_level(slot, gfn, page.level) < level)
+    if (page.level < level || mapping_piece(slot, gfn) < level)
         VIOLATION(audit, "C5: gfn %#llx is mapped at level %d", (unsigned long long)gfn.v, level);
     u64 has = entry & EPT_MAY_WRITE ? entry | EPT_WRITE : entry;
     if (!place->dying && !ept_permits(permitted(slot, &page, place, gfn), has & EPT_PERMISSIONS))
@@ -70,6 +93,12 @@ static void audit_leaf(struct audit *audit, u64 entry, const struct place *place
     if ((entry & EPT_TYPE) != EPT_TYPE_WB || ((entry & EPT_LARGE) != 0) != (level > LEVEL_4K) ||
         ept_frame(entry).v % level_pages(level) != 0 || pfn_to_hpa(ept_frame(entry)).v >> mm_caps()->physical_bits != 0)
         VIOLATION(audit, "gfn %#llx: entry %#llx is malformed", (unsigned long long)gfn.v, (unsigned long long)entry);
+    if (level > LEVEL_4K && entry & EPT_EXECUTE && mm_caps()->nx_large)
+        VIOLATION(audit, "C7: gfn %#llx: the large entry %#llx is executable", (unsigned long long)gfn.v,
+                  (unsigned long long)entry);
+    /* Nobody is in a dying root. */
+    if (!place->dying)
+        audit_log(audit, slot, entry, level, gfn);
 }
 
 static void audit_table(struct audit *audit, pfn_t frame, const struct place *place);

@@ -59,20 +59,58 @@ void dirty_log_permitted(struct vcpu_memory *vcpu, gfn_t gfn)
     memslots_read_end(set);
 }
 
-void vm_memory_log_writes(struct vcpu_memory *vcpu, const u64 *gpas, unsigned count)
+/* The pages of a word: nearly always one slot's. */
+static void log_word(struct vcpu_memory *vcpu, struct memslot_set *set, u64 word, u64 bits)
 {
-    struct memslot_set *set = memslots_read_begin(&vcpu->vm->slots);
-    const struct memslot *slot = NULL;
+    while (bits != 0) {
+        gfn_t gfn = { word * PAGE_SET_WORD + (u64)__builtin_ctzll(bits) };
+        const struct memslot *slot = vcpu_memory_slot(vcpu, set, gfn);
+        u64 mask = slot == NULL ? bits & -bits : dirty_log_mask(word, slot->base.v, memslot_end(slot).v);
 
-    for (unsigned i = 0; i < count; i++) {
-        gfn_t gfn = gpa_to_gfn((gpa_t){ gpas[i] });
-
-        if (slot == NULL || !memslot_holds(slot, gfn))
-            slot = vcpu_memory_slot(vcpu, set, gfn);
         /* Of slots that are not logged, and in the last moments of one that goes, the processor logs too. */
+        if (slot != NULL && slot->log != NULL)
+            page_set_add_word(slot->log->written, word, bits & mask);
+        bits &= ~mask;
+    }
+}
+
+/*
+ * Guests write to one page after the other: as long as they are of the same word, each costs a few instructions. They are what
+ * the processor's log costs a guest, so they are few.
+ */
+static void log_words(struct vcpu_memory *vcpu, struct memslot_set *set, const u64 *gpas, unsigned count)
+{
+    const u64 size = PAGE_SET_WORD * PAGE_SIZE;
+
+    for (const u64 *gpa = gpas, *end = gpas + count; gpa < end;) {
+        u64 first = *gpa & ~(size - 1), bits = 0, offset;
+
+        for (; gpa < end && (offset = *gpa - first) < size; gpa++)
+            bits |= 1ull << offset / PAGE_SIZE;
+        log_word(vcpu, set, first / size, bits);
+    }
+}
+
+/* One by one, the oldest first, as who reaps wants to know them. */
+static void log_pages(struct vcpu_memory *vcpu, struct memslot_set *set, const u64 *gpas, unsigned count)
+{
+    while (count-- > 0) {
+        gfn_t gfn = gpa_to_gfn((gpa_t){ gpas[count] });
+        const struct memslot *slot = vcpu_memory_slot(vcpu, set, gfn);
+
         if (slot != NULL && slot->log != NULL)
             mark(vcpu, slot, gfn);
     }
+}
+
+void vm_memory_log_writes(struct vcpu_memory *vcpu, const u64 *gpas, unsigned count)
+{
+    struct memslot_set *set = memslots_read_begin(&vcpu->vm->slots);
+
+    if (vcpu->ring == NULL)
+        log_words(vcpu, set, gpas, count);
+    else
+        log_pages(vcpu, set, gpas, count);
     memslots_read_end(set);
 }
 
@@ -87,16 +125,13 @@ void dirty_log_end(struct dirty_log *log)
     atomic_write(&log->busy, 0);
 }
 
-/* The pages of a word that lie in [first, end). */
-static u64 mask_in(u64 word, u64 first, u64 end)
+bool dirty_log_has(const struct dirty_log *log, enum dirty_user user)
 {
-    u64 at = word * PAGE_SET_WORD, mask = ~0ull;
-
-    if (first > at)
-        mask = first - at < PAGE_SET_WORD ? mask << (first - at) : 0;
-    if (end < at + PAGE_SET_WORD)
-        mask &= end > at ? ~(~0ull << (end - at)) : 0;
-    return mask;
+    /*
+     * Not before the start is over: as long as faults with the slot as it was are under way, a page that is harvested could
+     * become writable again without anybody's knowledge.
+     */
+    return user < DIRTY_USERS && atomic_read(&log->armed) && log->held[user] != NULL;
 }
 
 /* What is taken out of a log, in words of pages. */
@@ -113,9 +148,17 @@ struct harvest {
 
 static u64 mask_of(const struct harvest *harvest, u64 word)
 {
-    u64 mask = mask_in(word, harvest->first, harvest->end);
+    u64 mask = dirty_log_mask(word, harvest->first, harvest->end);
 
     return harvest->only == NULL ? mask : mask & page_set_get(harvest->only, word);
+}
+
+/* The compiler's own way would be a call into its library on a processor of which it may not assume POPCNT. */
+static u64 count_bits(u64 bits)
+{
+    bits -= bits >> 1 & 0x5555555555555555;
+    bits = (bits & 0x3333333333333333) + (bits >> 2 & 0x3333333333333333);
+    return ((bits + (bits >> 4)) & 0x0f0f0f0f0f0f0f0f) * 0x0101010101010101 >> 56;
 }
 
 static void report(const struct harvest *harvest, u64 word, u64 bits)
@@ -123,7 +166,7 @@ static void report(const struct harvest *harvest, u64 word, u64 bits)
     if (harvest->report == NULL || bits == 0)
         return;
     page_set_add_word(harvest->report, word, bits);
-    counter_add(&harvest->vm->harvested, __builtin_popcountll(bits));
+    counter_add(&harvest->vm->harvested, (s64)count_bits(bits));
 }
 
 /* The other users have not heard of these pages yet. */
@@ -163,16 +206,17 @@ gfn_t dirty_log_arm_region(struct vm_memory *vm, const struct memslot *slot, gfn
 static void collect_region(const struct harvest *harvest, u64 word)
 {
     u64 words[ARM_WORDS] = { 0 }, first = word & ~(u64)(ARM_WORDS - 1), any = 0;
+    struct page_set *written = harvest->slot->log->written;
 
     for (u64 i = word - first; i < ARM_WORDS; i++) {
         u64 mask = mask_of(harvest, first + i);
 
-        words[i] = mask == 0 ? 0 : page_set_take(harvest->slot->log->written, first + i, mask);
+        if ((page_set_get(written, first + i) & mask) == 0)
+            continue;
+        words[i] = page_set_take(written, first + i, mask);
         any |= words[i];
-        if (words[i] != 0) {
-            report(harvest, first + i, words[i]);
-            keep_for_others(harvest, first + i, words[i]);
-        }
+        report(harvest, first + i, words[i]);
+        keep_for_others(harvest, first + i, words[i]);
     }
     if (any != 0)
         dirty_log_arm_region(harvest->vm, harvest->slot, (gfn_t){ first * PAGE_SET_WORD }, words, harvest->cache,
@@ -254,8 +298,11 @@ int vm_memory_harvest(struct vm_memory *vm, u32 id, enum dirty_user user, gfn_t 
 
     if (slot != NULL && slot->log != NULL) {
         dirty_log_begin(slot->log);
-        if (slot->log->held[user] != NULL)
+        if (dirty_log_has(slot->log, user))
             error = 0;
+        /* What the report cannot hold, because the slot has moved, stays in the log. */
+        from = from > report->first ? from : report->first;
+        end = end < report->end ? end : report->end;
         if (error == 0 && clip(slot, &from, &end))
             harvest_slot(vm, slot, user, from, end, report);
         dirty_log_end(slot->log);
@@ -272,7 +319,7 @@ int vm_memory_rearm(struct vm_memory *vm, u32 id, enum dirty_user user, const st
 
     if (slot != NULL && slot->log != NULL) {
         dirty_log_begin(slot->log);
-        if (slot->log->held[user] != NULL) {
+        if (dirty_log_has(slot->log, user)) {
             dirty_log_collect(vm, slot, user, slot->base.v, memslot_end(slot).v, pages, NULL);
             error = 0;
         }

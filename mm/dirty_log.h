@@ -49,7 +49,8 @@ int vm_memory_start_log(struct vm_memory *vm, u32 id, enum dirty_user user, u32 
 /*
  * Puts the pages of [first, first + npages) that were written since the last harvest into `report`, a set of gfns. Every
  * write that was done before the call is there or was reported before; of those that come meanwhile, each is in this report
- * or in the next. 0, -ENOENT (no such slot, or not a user of its log).
+ * or in the next. While vCPUs run, "meanwhile" begins when they were last outside: what the processor has in its buffer, or
+ * a fault that is on its way has permitted to another vCPU too, comes with the next. 0, -ENOENT (no such slot, or not a user of its log).
  */
 int vm_memory_harvest(struct vm_memory *vm, u32 id, enum dirty_user user, gfn_t first, u64 npages,
                       struct page_set *report);
@@ -64,8 +65,8 @@ int vm_memory_stop_log(struct vm_memory *vm, u32 id, enum dirty_user user);
 int vm_memory_create_report(struct vm_memory *vm, u32 id, struct page_set **report);
 
 /*
- * The vCPU's processor has logged `count` guest-physical addresses (PML). Before vcpu_memory_leave(), at every exit of a
- * vCPU whose vcpu_entry said `log`.
+ * The vCPU's processor has logged `count` guest-physical addresses (PML), the last of them first. Before vcpu_memory_leave(),
+ * at every exit of a vCPU whose vcpu_entry said `log`.
  */
 void vm_memory_log_writes(struct vcpu_memory *vcpu, const u64 *gpas, unsigned count);
 
@@ -75,6 +76,8 @@ struct dirty_log {
     /* set once: */
     struct page_set *written; /* gfns */
     bool lazy;
+    /* atomic: */
+    bool armed; /* the start is over: what is not in `written` is armed (mm/audit.c) */
     /* atomic: somebody collects, or changes what follows: */
     u32 busy;
     /* who is `busy`: */
@@ -88,6 +91,11 @@ void dirty_log_destroy(struct dirty_log *log);
 
 /* Another log with the same users for gfns [first, first + npages), and what each of them would be told. NULL: no memory. */
 struct dirty_log *dirty_log_create_moved(gfn_t first, u64 npages, const struct dirty_log *from);
+
+/*
+ * Adds to one log what is in the other. Between the slot's INVALID state and its new place, so that whoever looks there finds
+ * all; and once more when nobody has the old slot any more, for what came into its log meanwhile.
+ */
 void dirty_log_move(struct dirty_log *to, gfn_t to_first, struct dirty_log *from, gfn_t from_first);
 
 /* The hypervisor has written to the page, or changed what is in it. The slot cannot go away. */
@@ -96,7 +104,10 @@ void dirty_log_mark(const struct memslot *slot, gfn_t gfn);
 /* A write of the vCPU to the page has been permitted that will not be seen again until the page is armed. */
 void dirty_log_mark_vcpu(struct vcpu_memory *vcpu, const struct memslot *slot, gfn_t gfn);
 
-/* The same where no lock is held, and the slot is to be found. */
+/*
+ * The same where no lock is held, and the slot is to be found. Within vcpu_memory_walk_begin() and _end(): a slot that goes, or
+ * moves with its log, takes the permission away and flushes, and so waits for this.
+ */
 void dirty_log_permitted(struct vcpu_memory *vcpu, gfn_t gfn);
 
 /* Whether the processor logs writes; otherwise entries are write-protected. */

@@ -57,13 +57,14 @@ void dirty_ring_put(struct dirty_ring *ring, gfn_t gfn)
         counter_add(&ring->dropped, 1);
         return;
     }
-    __atomic_store_n(&ring->gfns[head % ring->size], gfn.v, __ATOMIC_RELAXED);
+    __atomic_store_n(&ring->gfns[head & (ring->size - 1)], gfn.v, __ATOMIC_RELAXED);
+    /* Pairs with take(). */
     atomic_write(&ring->head, head + 1);
 }
 
 enum { BATCH = 64 };
 
-/* Takes entries out of a ring. */
+/* Takes entries out of a ring. Not through mm_point(): a leaf lock is held. */
 static u64 take(struct dirty_ring *ring, u64 max, u64 *gfns)
 {
     u64 tail = counter_read(&ring->tail), count = __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE) - tail;
@@ -71,24 +72,37 @@ static u64 take(struct dirty_ring *ring, u64 max, u64 *gfns)
     if (count > max)
         count = max;
     for (u64 i = 0; i < count; i++)
-        gfns[i] = __atomic_load_n(&ring->gfns[(tail + i) % ring->size], __ATOMIC_RELAXED);
+        gfns[i] = __atomic_load_n(&ring->gfns[(tail + i) & (ring->size - 1)], __ATOMIC_RELAXED);
+    /* Pairs with dirty_ring_put(): what was read may be overwritten from here on. */
     __atomic_store_n(&ring->tail, tail + count, __ATOMIC_RELEASE);
     return count;
 }
 
-/* Some entries of the first ring that has any: at most a batch. */
+/* Of the rings that are not empty the one with the least room: its vCPU is held back first. NULL: all are empty. */
+static struct dirty_ring *fullest(const struct vm_memory *vm)
+{
+    struct dirty_ring *found = NULL;
+    u64 least = ~0ull;
+
+    for (const struct list_node *node = vm->vcpus.next; node != &vm->vcpus; node = node->next) {
+        struct dirty_ring *ring = container_of(node, struct vcpu_memory, link)->ring;
+        u64 used = ring == NULL ? 0 : counter_read(&ring->head) - counter_read(&ring->tail);
+
+        if (used != 0 && ring->size - used < least) {
+            least = ring->size - used;
+            found = ring;
+        }
+    }
+    return found;
+}
+
+/* Some entries of one ring: at most a batch. */
 static u64 take_batch(struct vm_memory *vm, u64 max, u64 *gfns)
 {
-    u64 count = 0;
-
     /* The lock keeps the rings. */
     spin_lock(&vm->vcpus_lock);
-    for (const struct list_node *node = vm->vcpus.next; node != &vm->vcpus && count == 0; node = node->next) {
-        struct dirty_ring *ring = container_of(node, struct vcpu_memory, link)->ring;
-
-        if (ring != NULL)
-            count = take(ring, max < BATCH ? max : BATCH, gfns);
-    }
+    struct dirty_ring *ring = fullest(vm);
+    u64 count = ring == NULL ? 0 : take(ring, max < BATCH ? max : BATCH, gfns);
     spin_unlock(&vm->vcpus_lock);
     return count;
 }
@@ -114,7 +128,7 @@ static void collect(struct vm_memory *vm, const struct memslot *slot, enum dirty
                     const struct page_set *pages, struct page_set *report)
 {
     dirty_log_begin(slot->log);
-    if (slot->log->held[user] != NULL)
+    if (dirty_log_has(slot->log, user))
         dirty_log_collect(vm, slot, user, slot->base.v, memslot_end(slot).v, pages, report);
     dirty_log_end(slot->log);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The other interface to a dirty log: each vCPU has a ring of the pages that it wrote, in the order of writing. What is in
- * the log is what counts; a ring tells where to look, and holds its vCPU back while it is full. So nothing is lost where a
- * page does not come into a ring: because the hypervisor wrote it, or because it was logged already.
+ * The other interface to a dirty log: each vCPU has a ring of the pages that it wrote, in the order of writing. What
+ * is in the log is what counts; a ring tells where to look, and holds its vCPU back while it is full. So nothing is
+ * lost where a page does not come into a ring: because the hypervisor wrote it, or because it was logged already.
  */
 #ifndef MM_DIRTY_RING_H
 #define MM_DIRTY_RING_H
@@ -24,16 +24,17 @@ struct dirty_ring {
 };
 
 /*
- * The vCPU, which is not inside, has a ring of `entries` places, a power of 2, from now on. 0, -EINVAL, -EEXIST, -ENOMEM.
- * Closing takes it away; then nobody reaps.
+ * The vCPU, which is not inside, has a ring of `entries` places, a power of 2, from now on. 0, -EINVAL, -EEXIST,
+ * -ENOMEM. Closing takes it away; then nobody reaps.
  */
 int vcpu_memory_open_ring(struct vcpu_memory *vcpu, u64 entries);
 void vcpu_memory_close_ring(struct vcpu_memory *vcpu);
 
 /*
- * Takes up to `max` entries out of the rings of the VM's vCPUs, and their pages out of the log of `user`, arms them again, with
- * one flush for all, and puts them into `report`, a set of gfns; its pages are to be read afterwards. What lies outside of it stays in the log. One task at a time for
- * each VM. The number of entries that were taken.
+ * Takes up to `max` entries out of the rings of the VM's vCPUs, first where the least room is left; takes their pages
+ * out of the log of `user`, arms them again, with one flush for each slot, and puts them into `report`, a set of
+ * gfns, whose pages are to be read afterwards. What lies outside of it stays in the log. One task at a time for each
+ * VM. Yields. The number of entries that were taken: 0 also where memory does not suffice.
  */
 u64 vm_memory_reap(struct vm_memory *vm, enum dirty_user user, u64 max, struct page_set *report);
 

@@ -49,6 +49,9 @@ struct dirty_log *dirty_log_create_moved(gfn_t first, u64 npages, const struct d
 {
     struct dirty_log *log = create(first, npages, false, from->lazy);
 
+    /* Nothing is mapped there. */
+    if (log != NULL)
+        log->armed = true;
     for (unsigned user = 0; user < DIRTY_USERS && log != NULL; user++) {
         if (from->held[user] != NULL &&
             add_user(log, (enum dirty_user)user, from->manual[user] ? DIRTY_MANUAL : 0, false) != 0) {
@@ -85,13 +88,17 @@ void dirty_log_move(struct dirty_log *to, gfn_t to_first, struct dirty_log *from
 /* Arms the whole slot, one region after the other. */
 static void arm_all(struct vm_memory *vm, const struct memslot *slot)
 {
-    static const u64 everything[ARM_WORDS] = { ~0ull, ~0ull, ~0ull, ~0ull, ~0ull, ~0ull, ~0ull, ~0ull };
     TABLE_CACHE(cache);
     TLB_GATHER(gather, vm);
     gfn_t at = { slot->base.v & ~(u64)(EPT_ENTRIES - 1) };
 
     while (at.v < memslot_end(slot).v) {
-        at = dirty_log_arm_region(vm, slot, at, everything, &cache, &gather);
+        u64 words[ARM_WORDS];
+
+        /* What else lies in the first and in the last region is another slot's. */
+        for (unsigned i = 0; i < ARM_WORDS; i++)
+            words[i] = dirty_log_mask(at.v / PAGE_SET_WORD + i, slot->base.v, memslot_end(slot).v);
+        at = dirty_log_arm_region(vm, slot, at, words, &cache, &gather);
         port_yield();
     }
     tlb_gather_finish(&gather);
@@ -136,6 +143,7 @@ static int start(struct vm_memory *vm, struct memslot *old, enum dirty_user user
     tlb_flush(vm);
     if (!all)
         arm_all(vm, slot);
+    atomic_write(&log->armed, true);
     return 0;
 }
 
@@ -184,8 +192,10 @@ int vm_memory_stop_log(struct vm_memory *vm, u32 id, enum dirty_user user)
     } else {
         /* When this returns no fault, no harvest and no vCPU's buffer uses the log any more. */
         error = replace_log(vm, slot, NULL, &plain);
-        if (error == 0)
+        if (error == 0) {
+            vm_want_recovery(vm, true);
             memslot_destroy(slot);
+        }
     }
     memslots_end_change(&vm->slots);
     return error;

@@ -65,10 +65,13 @@ static bool resolve_lockless(struct fault *fault)
         spt_iter_down(&it, fault->gfn);
     fault->stopped = it.level;
     permitted = give_back(&it, fault->needed);
-    vcpu_memory_walk_end(vcpu);
-    /* The permission first, then the log: the other way round a harvest in between would find nothing to take away. */
+    /*
+     * The permission first, then the log: the other way round a harvest in between would find nothing to take away. Both
+     * within the walk: others can write by now, and who moves the slot with its log waits for the walk when it flushes.
+     */
     if (permitted && fault->needed & EPT_WRITE)
         dirty_log_permitted(vcpu, fault->gfn);
+    vcpu_memory_walk_end(vcpu);
     return permitted;
 }
 

@@ -42,20 +42,12 @@ struct memslot_set *memslots_active(struct memslots *slots)
 
 struct memslot_set *memslots_read_begin(struct memslots *slots)
 {
-    for (;;) {
-        struct memslot_set *set = memslots_active(slots);
+    return memslots_read_begin_on(slots, stripe());
+}
 
-        /*
-         * Count, then look again; publish() makes the other set active, then looks at the count. So a reader that
-         * finds the set still active was counted before the changer looks. The second look also pairs with the exchange
-         * there: who finds the set active finds it as it was edited.
-         */
-        atomic_add(&set->readers[stripe()].count, 1);
-        if (memslots_active(slots) == set)
-            return set;
-        /* It may be edited by now, and nothing of it was looked at. */
-        atomic_add(&set->readers[stripe()].count, -1);
-    }
+void memslots_read_end(struct memslot_set *set)
+{
+    memslots_read_end_on(set, stripe());
 }
 
 bool memslots_is_read(const struct memslot_set *set)
@@ -65,15 +57,6 @@ bool memslots_is_read(const struct memslot_set *set)
             return true;
     }
     return false;
-}
-
-void memslots_read_end(struct memslot_set *set)
-{
-    /* Pairs with the load in publish(): who finds the count 0 comes after all that the reader did with the set. */
-    u32 readers = atomic_add(&set->readers[stripe()].count, -1);
-
-    assert(readers != 0);
-    (void)readers;
 }
 
 /* The slot with the largest base that is not above `gfn`. */

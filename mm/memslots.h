@@ -45,8 +45,36 @@ void memslots_init(struct memslots *slots);
 /*
  * Between begin and end the set, its slots and their backings stay as they are. A reader may take locks and yield; who
  * changes the slots waits for it without a lock (M4), so a reader never waits for a change of slots, and makes none. It ends
- * on the processor where it began: tasks are bound to one.
+ * on the processor where it began: tasks are bound to one. With _on() the caller knows the stripe() of it.
  */
+static inline struct memslot_set *memslots_read_begin_on(struct memslots *slots, unsigned stripe)
+{
+    for (;;) {
+        u32 active = atomic_read(&slots->active);
+        u32 *readers = &slots->set[active].readers[stripe].count;
+
+        /*
+         * Count, then look again; publish() makes the other set active, then looks at the count. So a reader that
+         * finds the set still active was counted before the changer looks. The second look also pairs with the exchange
+         * there: who finds the set active finds it as it was edited.
+         */
+        atomic_add(readers, 1);
+        if (atomic_read(&slots->active) == active)
+            return &slots->set[active];
+        /* It may be edited by now, and nothing of it was looked at. */
+        atomic_add(readers, -1);
+    }
+}
+
+static inline void memslots_read_end_on(struct memslot_set *set, unsigned stripe)
+{
+    /* Pairs with the load in publish(): who finds the count 0 comes after all that the reader did with the set. */
+    u32 readers = atomic_add(&set->readers[stripe].count, -1);
+
+    assert(readers != 0);
+    (void)readers;
+}
+
 struct memslot_set *memslots_read_begin(struct memslots *slots);
 void memslots_read_end(struct memslot_set *set);
 

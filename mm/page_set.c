@@ -78,8 +78,11 @@ static bool has_memory(const struct page_set_chunk *chunk)
 
 struct page_set_chunk *page_set_make_chunk(struct page_set *set, u64 index)
 {
-    struct page_set_chunk *found = NULL, *made = pool_alloc(&chunk_pool);
+    struct page_set_chunk *found = atomic_read(&set->chunks[index]), *made;
 
+    if (found != NULL)
+        return has_memory(found) ? found : NULL;
+    made = pool_alloc(&chunk_pool);
     if (!atomic_cmpxchg(&set->chunks[index], &found, made != NULL ? made : PAGE_SET_ALL)) {
         if (made != NULL)
             pool_free(&chunk_pool, made);
@@ -96,10 +99,11 @@ static struct page_set_chunk *spell_out(struct page_set *set, u64 index)
 
     if (made == NULL)
         return NULL;
-    for (u64 i = 0; i < PAGE_SET_WORDS; i++)
+    for (u64 i = 0; i < PAGE_SET_WORDS; i++) {
         made->words[i] = mask_of(set, first + i);
-    for (unsigned i = 0; i < SUMMARIES; i++)
-        made->summary[i] = ~0ull;
+        if (made->words[i] != 0)
+            made->summary[i / PAGE_SET_WORD] |= 1ull << i % PAGE_SET_WORD;
+    }
     if (atomic_cmpxchg(&set->chunks[index], &expected, made))
         return made;
     /* Somebody else has. */
@@ -107,9 +111,14 @@ static struct page_set_chunk *spell_out(struct page_set *set, u64 index)
     return expected;
 }
 
+void page_set_put_hint(struct page_set_chunk *chunk, u64 word)
+{
+    atomic_or(&chunk->summary[word / PAGE_SET_WORD], 1ull << word % PAGE_SET_WORD);
+}
+
 void page_set_add_word(struct page_set *set, u64 word, u64 bits)
 {
-    u64 index, in_chunk = word % PAGE_SET_WORDS, hint = 1ull << in_chunk % PAGE_SET_WORD;
+    u64 index, in_chunk = word % PAGE_SET_WORDS;
 
     if (!is_in_range(set, word, &index))
         return;
@@ -123,8 +132,7 @@ void page_set_add_word(struct page_set *set, u64 word, u64 bits)
     if (chunk == NULL)
         return;
     atomic_or(&chunk->words[in_chunk], bits);
-    if (!(atomic_read(&chunk->summary[in_chunk / PAGE_SET_WORD]) & hint))
-        atomic_or(&chunk->summary[in_chunk / PAGE_SET_WORD], hint);
+    page_set_hint(chunk, in_chunk);
 }
 
 void page_set_add_range(struct page_set *set, u64 first, u64 end)

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A sparse set of page numbers: which pages were written. It may come to hold more than was put into it, where memory does
- * not suffice, and never less: so nothing here can fail after it was created, and it is for uses where one page too many
- * only costs time.
+ * A sparse set of page numbers: which pages were written. It may come to hold more than was put into it, where memory
+ * does not suffice, and never less: so nothing here can fail after it was created, and it is for uses where one page
+ * too many only costs time.
  *
- * Pages are handled in words of 64, aligned; a word is named by its number, page / 64. Time to find what is in the set is in
- * proportion to what is in it, not to its range: chunks of 16,384 pages come to be when something is put into them, and
- * inside a chunk a bit for each word says where to look.
+ * Pages are handled in words of 64, aligned; a word is named by its number, page / 64. Time to find what is in the
+ * set is in proportion to what is in it, not to its range: chunks of 16,384 pages come to be when something is put
+ * into them, and inside a chunk a bit for each word says where to look.
  *
- * Any number of processors may add and take at once. A page that is added while its word is taken is either in what is
- * taken, or in the set afterwards. No lock; nothing yields but where it says so.
+ * Any number of processors may add and take at once. A page that is added while its word is taken is either in what
+ * is taken, or in the set afterwards. No lock; nothing yields but where it says so.
  */
 #ifndef MM_PAGE_SET_H
 #define MM_PAGE_SET_H
@@ -42,14 +42,27 @@ int page_set_create(u64 first, u64 end, bool full, struct page_set **set);
 /* Nobody uses it any more. NULL is allowed. */
 void page_set_destroy(struct page_set *set);
 
-/* The chunk of a word where it is there, or has been made; NULL: everything is in it, or it cannot be made and now is. */
+/* The chunk, which is there or is made. NULL: everything is in it; so it is from now on where it cannot be made. */
 struct page_set_chunk *page_set_make_chunk(struct page_set *set, u64 index);
+
+/* The hint for a word of the chunk is missing: sets it. */
+void page_set_put_hint(struct page_set_chunk *chunk, u64 word);
+
+/*
+ * After something was put into a word of the chunk. Who takes the word clears the hint first: if it is there still,
+ * what was put in is found (both are ordered).
+ */
+static inline void page_set_hint(struct page_set_chunk *chunk, u64 word)
+{
+    if (!(atomic_read(&chunk->summary[word / PAGE_SET_WORD]) >> word % PAGE_SET_WORD & 1))
+        page_set_put_hint(chunk, word);
+}
 
 /* Adds a page in [first, end). Whether it is new. */
 static inline bool page_set_add(struct page_set *set, u64 page)
 {
     u64 index = page / PAGE_SET_CHUNK - set->first_chunk, bit = 1ull << page % PAGE_SET_WORD;
-    u64 word = page / PAGE_SET_WORD % PAGE_SET_WORDS, hint = 1ull << word % PAGE_SET_WORD;
+    u64 word = page / PAGE_SET_WORD % PAGE_SET_WORDS;
     struct page_set_chunk *chunk = atomic_read(&set->chunks[index]);
 
     if (__builtin_expect((uintptr_t)chunk <= (uintptr_t)PAGE_SET_ALL, false)) {
@@ -59,9 +72,7 @@ static inline bool page_set_add(struct page_set *set, u64 page)
     }
     if (atomic_or(&chunk->words[word], bit) & bit)
         return false;
-    /* Who takes the word clears the hint first: if it is there still, the bit above is found (both are ordered). */
-    if (!(atomic_read(&chunk->summary[word / PAGE_SET_WORD]) & hint))
-        atomic_or(&chunk->summary[word / PAGE_SET_WORD], hint);
+    page_set_hint(chunk, word);
     return true;
 }
 

@@ -40,8 +40,13 @@ void shadow_page_fill(struct shadow_page *page, u64 entry, u64 step)
 {
     u64 *entries = port_frame_address(page->frame);
 
-    for (unsigned i = 0; i < EPT_ENTRIES; i++, entry += step)
+    /* Four at a time: this is most of what a split costs. */
+    for (unsigned i = 0; i < EPT_ENTRIES; i += 4, entry += 4 * step) {
         entries[i] = entry;
+        entries[i + 1] = entry + step;
+        entries[i + 2] = entry + 2 * step;
+        entries[i + 3] = entry + 3 * step;
+    }
     page->present = ept_is_present(entry) ? EPT_ENTRIES : 0;
 }
 

@@ -35,6 +35,8 @@ struct shadow_page {
     struct shadow_page *hash_next;
     /* spt->pages_lock while it is in spt->pages; then in a tlb_gather; before, in a table_cache: */
     struct list_node link;
+    /* spt->pages_lock: */
+    struct list_node executed; /* in spt->executed; next == NULL: it is not */
     /* mm/audit.c: */
     u64 audited;          /* the pass that reached it */
     u64 audit_references; /* how often */

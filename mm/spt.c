@@ -22,8 +22,37 @@ static void table_forgotten(struct spt *spt, struct shadow_page *page)
 {
     spin_lock(&spt->pages_lock);
     list_remove(&page->link);
+    if (page->executed.next != NULL) {
+        list_remove(&page->executed);
+        counter_add(&spt->executed_count, -1);
+    }
     spin_unlock(&spt->pages_lock);
     counter_add(&spt->tables, -1);
+}
+
+void spt_note_execution(struct spt *spt, struct shadow_page *page)
+{
+    spin_lock(&spt->pages_lock);
+    if (page->executed.next == NULL) {
+        list_add(&spt->executed, &page->executed);
+        counter_add(&spt->executed_count, 1);
+    }
+    spin_unlock(&spt->pages_lock);
+}
+
+struct shadow_page *spt_oldest_executed(struct spt *spt)
+{
+    struct shadow_page *page = NULL;
+
+    assert(rwlock_is_mine(&spt->lock));
+    spin_lock(&spt->pages_lock);
+    if (!list_is_empty(&spt->executed)) {
+        page = container_of(spt->executed.previous, struct shadow_page, executed);
+        list_remove(&page->executed);
+        list_add(&spt->executed, &page->executed);
+    }
+    spin_unlock(&spt->pages_lock);
+    return page;
 }
 
 struct shadow_page *spt_table_get(struct spt *spt, struct shadow_page *page)
@@ -100,6 +129,29 @@ void spt_table_put(struct spt *spt, struct shadow_page *page, struct tlb_gather 
         table_removed(spt, page, gather);
     else
         tlb_gather_note(gather);
+}
+
+void spt_replace_table(struct spt_iter *it, u64 leaf, struct tlb_gather *gather)
+{
+    struct spt *spt = it->spt;
+    struct shadow_page *page = shadow_page_of(ept_frame(it->old));
+    enum level level = page->role.level;
+
+    assert(rwlock_is_mine(&spt->lock) && ept_is_table(it->old, it->level) && level == it->level - 1);
+    tlb_gather_note(gather);
+    /* Only hardware can be in the way, which sets A. */
+    while (!pte_cmpxchg(spt_iter_entry(it), &it->old, leaf))
+        ;
+    it->old = leaf;
+    spt_count_leaves(spt, it->level, 1);
+    gather->given_up++;
+    if (!put_reference(spt, page))
+        return;
+    /* The number is exact: what changes it holds the lock. */
+    spt_count_leaves(spt, level, -(s64)counter_read(&page->present));
+    page->present = 0;
+    table_forgotten(spt, page);
+    tlb_gather_table(gather, page);
 }
 
 /* An entry of the table `page` has changed from `old` to `value`. */

@@ -59,7 +59,9 @@ struct spt {
     struct shadow_hash *hash; /* NULL: one root, nothing to share (H5); never goes back to NULL */
     /* pages_lock: */
     struct spinlock pages_lock;
-    struct list_node pages; /* struct shadow_page, all of them, the youngest first */
+    struct list_node pages;    /* struct shadow_page, all of them, the youngest first */
+    struct list_node executed; /* those that are there because somebody executes, see spt_note_execution() */
+    u64 executed_count;        /* read atomically */
     /* atomic: */
     u64 tables;     /* with the roots */
     u64 root_count; /* in `roots` */
@@ -202,8 +204,8 @@ extern bool spt_yield_on_contention;
 
 /*
  * Puts a table of leaves of the next smaller level, which map the same and are armed as `arm` says, in the place of the large
- * leaf where `it` stands in a tree for `view` (mm/spt_split.c). 0 (also if somebody else changed the entry), -EAGAIN (the
- * cache is empty). The lock is held; in a VM with a hash exclusively.
+ * leaf where `it` stands in a tree for `view` (mm/spt_split.c). 0; 1: the entry or the table is, at least in part, somebody
+ * else's work, and may be anything; -EAGAIN (the cache is empty). The lock is held; in a VM with a hash exclusively.
  */
 int spt_split_leaf(struct spt_iter *it, const struct view *view, enum ept_arm arm, struct table_cache *cache,
                    struct tlb_gather *gather);
@@ -229,6 +231,52 @@ void spt_write_protect_all(struct spt *spt, gfn_t first, gfn_t end, bool may_ret
 enum { ARM_WORDS = EPT_ENTRIES / 64 };
 gfn_t spt_arm_region(struct spt *spt, gfn_t first, const u64 words[ARM_WORDS], enum ept_arm how, bool split,
                      struct table_cache *cache, struct tlb_gather *gather);
+
+/*
+ * For [first, end) in one aligned region of 2M, of a slot that is not logged any more: what was armed by taking write permission
+ * away gets it back, so that nothing faults because of the log that is over. The lock is held, shared is enough.
+ */
+void spt_disarm(struct spt *spt, gfn_t first, gfn_t end);
+
+/* ---- coming together again: mm/spt_collapse.c */
+
+/* What spt_collapse() did, added up. */
+struct spt_collapse {
+    u64 collapsed; /* tables, for each entry that led to one */
+    u64 different; /* tables that stay because they do not say what the large leaf would */
+    u64 executed;  /* that stay because a part is executed (C7) */
+    u64 absent;    /* that stay because there is nothing in them */
+};
+
+/*
+ * Puts one leaf in the place of the table of smaller leaves at large->gfn, in each root whose table maps a part of what the leaf
+ * would, and nothing else (C4). With `executed` also where execution made the table. What is mapped so, where the view permits
+ * it, and that no invalidation is in flight, is the caller's to know, under the same lock (C9, R2). The gfn up to which there
+ * is no other table, the region's end at least. Exclusive.
+ */
+gfn_t spt_collapse(struct spt *spt, const struct spt_mapping *large, bool executed, struct tlb_gather *gather,
+                   struct spt_collapse *done);
+
+/* Whether some root has a table where one leaf of `level` could be. The lock is held, shared is enough. */
+bool spt_is_split(const struct spt *spt, gfn_t gfn, enum level level);
+
+/*
+ * As tlb_gather_finish(), for what only spt_collapse() put into `gather`: what processors noted in the old tables until the
+ * flush is not lost (C10). No lock is held.
+ */
+void spt_collapse_finish(struct spt *spt, struct tlb_gather *gather);
+
+/*
+ * The entry where `it` stands leads to a table of leaves only: `leaf` takes its place. The entries of the table stay as they
+ * are, because processors may use them until the flush, and note A and D there (P4). Exclusive.
+ */
+void spt_replace_table(struct spt_iter *it, u64 leaf, struct tlb_gather *gather);
+
+/* A large page became this table because somebody executes in it. The lock is held, shared is enough. */
+void spt_note_execution(struct spt *spt, struct shadow_page *page);
+
+/* The oldest of these, which is the youngest from now on; NULL: there is none. Exclusive. */
+struct shadow_page *spt_oldest_executed(struct spt *spt);
 
 /* ---- the limit: mm/spt_reclaim.c. No lock is held. Yields. */
 

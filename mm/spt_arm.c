@@ -42,11 +42,21 @@ static inline void arm_entry(u64 *entry, enum ept_arm how)
         ;
 }
 
+/*
+ * A word whose pages were all written, which is most of what a harvest costs. Where D is not set, or nothing is mapped, nothing
+ * changes.
+ */
+static inline void clear_word(u64 *entries)
+{
+#pragma GCC unroll 8
+    for (unsigned i = 0; i < ARM_BITS; i++)
+        pte_clear(&entries[i], EPT_DIRTY);
+}
+
 static inline void arm_word(u64 *entries, u64 bits, enum ept_arm how)
 {
-    if (bits == ~0ull) {
-        for (unsigned i = 0; i < ARM_BITS; i++)
-            arm_entry(&entries[i], how);
+    if (bits == ~0ull && how == ARM_DIRTY) {
+        clear_word(entries);
         return;
     }
     for (; bits != 0; bits &= bits - 1)
@@ -76,15 +86,15 @@ static void protect(struct spt_iter *it, const struct arming *arming)
 }
 
 /*
- * In one tree: the end of what is done, or absent; the region's begin if a table is needed. What is split is looked at too:
- * somebody else may have split it.
+ * In one tree: the end of what is done, or absent; the region's begin if a table is needed. What somebody else
+ * has split is looked at too.
  */
 static gfn_t arm_in(struct spt *spt, const struct spt_root *root, const struct arming *arming)
 {
     struct spt_iter it;
 
     if (arming->first.v >= spt_end(root->page).v)
-        return spt_end(root->page);
+        return (gfn_t){ ~0ull };
     spt_iter_start(&it, spt, root->page, arming->first);
     while (it.level > LEVEL_4K) {
         if (ept_is_table(it.old, it.level)) {
@@ -95,8 +105,14 @@ static gfn_t arm_in(struct spt *spt, const struct spt_root *root, const struct a
             protect(&it, arming);
             if (ept_is_leaf(it.old, it.level))
                 return spt_iter_end(&it);
-        } else if (spt_split_leaf(&it, root->view, arming->how, arming->cache, arming->gather) != 0) {
-            return arming->first;
+        } else {
+            int result = spt_split_leaf(&it, root->view, arming->how, arming->cache, arming->gather);
+
+            if (result < 0)
+                return arming->first;
+            /* A table that is made here is armed as it is made. */
+            if (result == 0 && it.level == LEVEL_2M)
+                return spt_iter_end(&it);
         }
     }
     arm_table(it.tables[LEVEL_4K], arming);
@@ -116,5 +132,35 @@ gfn_t spt_arm_region(struct spt *spt, gfn_t first, const u64 words[ARM_WORDS], e
         if (end.v < done.v)
             done = end;
     }
+    /* Where nothing is mapped any more, a processor may still write through what others have removed and not flushed yet. */
+    tlb_gather_join(gather);
     return done;
+}
+
+/* Write permission for the leaf where `it` stands, if it was only taken to see a write. */
+static void give_back(struct spt_iter *it)
+{
+    while (ept_is_leaf(it->old, it->level) && (it->old & (EPT_WRITE | EPT_MAY_WRITE)) == EPT_MAY_WRITE) {
+        if (spt_set_entry(it, it->old | EPT_WRITE, NULL))
+            break;
+    }
+}
+
+void spt_disarm(struct spt *spt, gfn_t first, gfn_t end)
+{
+    assert(first.v < end.v && end.v <= (first.v | (EPT_ENTRIES - 1)) + 1);
+    for (const struct list_node *node = spt->roots.next; node != &spt->roots; node = node->next) {
+        const struct spt_root *root = container_of(node, struct spt_root, link);
+        struct spt_iter it;
+
+        if (first.v >= spt_end(root->page).v)
+            continue;
+        spt_iter_start(&it, spt, root->page, first);
+        while (ept_is_table(it.old, it.level))
+            spt_iter_down(&it, first);
+        /* A large page lies wholly in one slot (C5), the one that is not logged any more. */
+        do
+            give_back(&it);
+        while (it.level == LEVEL_4K && spt_iter_end(&it).v < end.v && spt_iter_next(&it));
+    }
 }

@@ -73,7 +73,19 @@ static int make_smaller(struct spt_iter *it, const struct view *view, const stru
         return spt_link_table(it, view, cache, gather);
     if (needed & ~it->old & EPT_EXECUTE)
         counter_add(&spt->splits_for_execution, 1);
-    return spt_split_leaf(it, view, mapping->arm, cache, gather);
+    return spt_split_leaf(it, view, mapping->arm, cache, gather) < 0 ? -EAGAIN : 0;
+}
+
+/*
+ * The table where `it` stands now is there because large pages are not executable (C7), or may be: where small ones are mapped
+ * for another reason too, who wants to make a large page of them finds that out.
+ */
+static void note_execution(const struct spt_iter *it)
+{
+    if (!ept_is_table(it->old, it->level))
+        return;
+    spt_note_execution(it->spt, shadow_page_of(ept_frame(it->old)));
+    vm_want_recovery(it->spt->vm, true);
 }
 
 int spt_map(struct spt *spt, struct spt_root *root, struct spt_mapping *mapping, u64 needed, struct table_cache *cache,
@@ -98,8 +110,12 @@ int spt_map(struct spt *spt, struct spt_root *root, struct spt_mapping *mapping,
         } else if (spt_is_out_of_place(&it, root->view)) {
             return -EAGAIN;
         } else if (it.level > level) {
+            bool was_leaf = ept_is_leaf(it.old, it.level);
+
             if (make_smaller(&it, root->view, mapping, needed, cache, gather) != 0)
                 return -EAGAIN;
+            if (mm_caps()->nx_large && needed & EPT_EXECUTE && (was_leaf || it.level == LEVEL_2M))
+                note_execution(&it);
             attempts++;
         } else if (spt_set_entry(&it, leaf_for(&it, mapping->pfn, permissions), gather)) {
             mapping->level = it.level;

@@ -5,20 +5,29 @@
  * the root, with what is there then (C8).
  */
 #include "mm/atomic.h"
+#include "mm/dirty_rate.h"
 #include "mm/port.h"
 #include "mm/vm.h"
 
 enum { STEP_TABLES = 64, SPLIT_TABLES = 16 };
+/* Pages that large leaves put into a set in a step, at least one leaf: a table of 2M leaves, or one leaf of 1G. */
+enum { STEP_PAGES = 1 << 18 };
 
 struct walk {
     gfn_t first, end;
-    struct table_cache *cache;
     struct tlb_gather *gather;
+    enum level lowest; /* the walk goes no deeper */
+    unsigned budget;   /* tables that may still be visited, or made */
+    /* split: */
+    struct table_cache *cache;
     const struct view *view; /* of the root */
-    enum level lowest;       /* the walk goes no deeper */
-    enum level largest;      /* split: larger leaves are */
-    bool may_return;         /* write protect */
-    unsigned budget;         /* tables that may still be visited, or made */
+    enum level largest;      /* larger leaves are split */
+    /* write protect: */
+    bool may_return;
+    /* take dirty: */
+    struct page_set *pages;
+    u64 *leaves;  /* by level */
+    u64 may_take; /* pages */
 };
 
 /* What is done at an entry that is no table. False: the step is over, and the entry is looked at again in the next one. */
@@ -52,7 +61,7 @@ static gfn_t walk_step(struct spt *spt, const struct spt_root *root, visit_entry
 static bool visit_split(struct spt_iter *it, struct walk *walk)
 {
     while (ept_is_leaf(it->old, it->level) && it->level > walk->largest) {
-        if (spt_split_leaf(it, walk->view, ARM_NONE, walk->cache, walk->gather) != 0)
+        if (spt_split_leaf(it, walk->view, ARM_NONE, walk->cache, walk->gather) < 0)
             return false;
     }
     return true;
@@ -66,6 +75,27 @@ static bool visit_write_protect(struct spt_iter *it, struct walk *walk)
 
         if (value == it->old || spt_set_entry(it, value, walk->gather))
             break;
+    }
+    return true;
+}
+
+/*
+ * In a slot that the processor logs, an entry without D only makes it log the page once more: it is in the log already, or in
+ * the processor's buffer on its way there, and who harvests it flushes whether or not D was set (C10). Where writes are
+ * logged by protection, D means nothing.
+ */
+static bool visit_take_dirty(struct spt_iter *it, struct walk *walk)
+{
+    while (ept_is_leaf(it->old, it->level) && (it->old & EPT_DIRTY) != 0) {
+        u64 size = level_pages(it->level);
+
+        if (walk->may_take == 0)
+            return false;
+        if (!spt_set_entry(it, it->old & ~EPT_DIRTY, walk->gather))
+            continue;
+        walk->may_take -= size < walk->may_take ? size : walk->may_take;
+        walk->leaves[it->level]++;
+        page_set_add_range(walk->pages, it->gfn.v, it->gfn.v + size);
     }
     return true;
 }
@@ -93,9 +123,14 @@ int spt_split_all(struct spt *spt, gfn_t first, gfn_t end, enum level largest)
         /* The memory as it is comes first: then views find the tables of it complete. */
         for (const struct list_node *node = spt->roots.next; node != &spt->roots; node = node->next) {
             const struct spt_root *root = container_of(node, struct spt_root, link);
-            struct walk walk = { first,   to,         &cache,
-                                 &gather, root->view, largest + 1,
-                                 largest, false,      budget_of_root(spt) };
+            struct walk walk = { .first = first,
+                                 .end = to,
+                                 .cache = &cache,
+                                 .gather = &gather,
+                                 .view = root->view,
+                                 .lowest = largest + 1,
+                                 .largest = largest,
+                                 .budget = budget_of_root(spt) };
 
             to = walk_step(spt, root, visit_split, &walk);
         }
@@ -117,9 +152,12 @@ void spt_write_protect_all(struct spt *spt, gfn_t first, gfn_t end, bool may_ret
         rwlock_lock_shared(&spt->lock);
         for (const struct list_node *node = spt->roots.next; node != &spt->roots; node = node->next) {
             const struct spt_root *root = container_of(node, struct spt_root, link);
-            struct walk walk = { first,    to,         NULL,
-                                 &gather,  root->view, LEVEL_4K,
-                                 LEVEL_4K, may_return, budget_of_root(spt) };
+            struct walk walk = { .first = first,
+                                 .end = to,
+                                 .gather = &gather,
+                                 .lowest = LEVEL_4K,
+                                 .may_return = may_return,
+                                 .budget = budget_of_root(spt) };
 
             to = walk_step(spt, root, visit_write_protect, &walk);
         }
@@ -129,4 +167,29 @@ void spt_write_protect_all(struct spt *spt, gfn_t first, gfn_t end, bool may_ret
         first = to;
         port_yield();
     }
+}
+
+void spt_take_dirty(struct spt *spt, gfn_t first, gfn_t end, struct page_set *pages, u64 leaves[LEVEL_1G + 1])
+{
+    TLB_GATHER(gather, spt->vm);
+    struct walk walk = { .gather = &gather, .lowest = LEVEL_4K, .pages = pages, .leaves = leaves };
+
+    for (walk.first = first; walk.first.v < end.v; walk.first = walk.end) {
+        walk.end = end;
+        rwlock_lock_shared(&spt->lock);
+        for (const struct list_node *node = spt->roots.next; node != &spt->roots; node = node->next) {
+            walk.budget = budget_of_root(spt);
+            walk.may_take = STEP_PAGES;
+            walk.end = walk_step(spt, container_of(node, struct spt_root, link), visit_take_dirty, &walk);
+        }
+        /* Somebody else may have taken a D bit away that a processor still remembers. */
+        tlb_gather_join(walk.gather);
+        rwlock_unlock_shared(&spt->lock);
+        port_yield();
+    }
+    /*
+     * One for all: who writes by what it remembers of an entry writes to a page that has just been counted, and after this
+     * everybody sets D again.
+     */
+    tlb_gather_finish(&gather);
 }

@@ -14,6 +14,7 @@ int spt_create(struct spt *spt, struct vm_memory *vm)
     list_init(&spt->dying);
     list_init(&spt->views);
     list_init(&spt->pages);
+    list_init(&spt->executed);
     if (base == NULL)
         return -ENOMEM;
     if (table_cache_fill(&cache, 1) != 0) {

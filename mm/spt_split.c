@@ -47,7 +47,7 @@ int spt_split_leaf(struct spt_iter *it, const struct view *view, enum ept_arm ar
 
     assert(spt->hash == NULL || rwlock_is_mine(&spt->lock));
     if (may_be_stale(it, role))
-        return spt_link_table(it, view, cache, gather);
+        return spt_link_table(it, view, cache, gather) == 0 ? 1 : -EAGAIN;
 
     struct shadow_page *page = table_cache_take(cache);
     if (page == NULL)
@@ -66,12 +66,12 @@ int spt_split_leaf(struct spt_iter *it, const struct view *view, enum ept_arm ar
         /* Only hardware was in the way, or who gave a permission back: nobody else has found the new table meanwhile. */
         if (spt_table_unget(spt, table, cache))
             spt_count_leaves(spt, level, -EPT_ENTRIES);
-        return 0;
+        return 1;
     }
     counter_add(&spt->splits, 1);
     if (table != page)
         fill_gaps(*it, first_child, step);
-    return 0;
+    return table == page ? 0 : 1;
 }
 
 /* Two splits at once could make one table twice, where tables are found by what they are. */

@@ -66,22 +66,25 @@ struct vcpu_entry vcpu_memory_enter(struct vcpu_memory *vcpu)
     bool invept =
         !vcpu->has_run || root.v != vcpu->loaded.v || generation != vcpu->flushed || processor != vcpu->processor;
 
-    vcpu->has_run = true;
+    bool blocked = vcpu->ring != NULL && dirty_ring_is_full(vcpu->ring);
+
+    /* Who is held back does not invalidate either: it is due when it enters. */
+    vcpu->has_run = !invept || !blocked;
     vcpu->processor = processor;
     vcpu->loaded = root;
     vcpu->flushed = generation;
+    vcpu->walked_first = NO_GFN;
     /* Pairs with vm_memory_start_log(): either this is seen, or the vCPU is seen inside by the flush after it. */
     bool log = mm_caps()->log_modifications && atomic_read(&vcpu->vm->logging) != 0;
-    return (struct vcpu_entry){ .root = root,
-                                .levels = vcpu->root->top,
-                                .invept = invept,
-                                .log = log,
-                                .blocked = vcpu->ring != NULL && dirty_ring_is_full(vcpu->ring) };
+    return (
+        struct vcpu_entry){ .root = root, .levels = vcpu->root->top, .invept = invept, .log = log, .blocked = blocked };
 }
 
 void vcpu_memory_leave(struct vcpu_memory *vcpu)
 {
     go_out(vcpu);
+    if (vcpu->quick_faults != 0)
+        vcpu_memory_count_quick_faults(vcpu);
 }
 
 void vcpu_memory_walk_begin(struct vcpu_memory *vcpu)
@@ -94,12 +97,10 @@ void vcpu_memory_walk_end(struct vcpu_memory *vcpu)
     go_out(vcpu);
 }
 
-struct memslot *vcpu_memory_slot(struct vcpu_memory *vcpu, struct memslot_set *set, gfn_t gfn)
+struct memslot *vcpu_memory_find_slot(struct vcpu_memory *vcpu, struct memslot_set *set, gfn_t gfn)
 {
-    if (vcpu->last_used != NULL && vcpu->last_used_generation == set->generation && memslot_holds(vcpu->last_used, gfn))
-        return vcpu->last_used;
-
     struct memslot *slot = memslots_find(set, gfn);
+
     if (slot != NULL) {
         vcpu->last_used = slot;
         vcpu->last_used_generation = set->generation;

@@ -18,6 +18,9 @@ struct memslot;
 struct spt_root;
 struct dirty_ring;
 
+/* Far from every gfn. */
+#define NO_GFN ((gfn_t){ 1ull << 63 })
+
 enum { VCPU_COMING_IN = 1, VCPU_INSIDE = 2 };
 
 struct vcpu_memory {
@@ -37,6 +40,9 @@ struct vcpu_memory {
     struct memslot *last_used; /* of the slots' generation `last_used_generation` only (M6) */
     u64 last_used_generation;
     struct dirty_ring *ring; /* NULL: none */
+    u64 *walked;             /* the table of entries of 4K that the last vcpu_memory_fault_inside() met */
+    gfn_t walked_first;      /* the first gfn that it covers; NO_GFN: none was met in this stay */
+    u64 quick_faults;        /* that function's successes in this stay */
 };
 
 /* The vCPU looks at the memory as it is, through a root for as many levels as mm_init() was told. */
@@ -66,10 +72,18 @@ struct vcpu_entry {
  */
 struct vcpu_entry vcpu_memory_enter(struct vcpu_memory *vcpu);
 
+/*
+ * Between vcpu_memory_enter() and _leave(), after an exit for an EPT violation of kind `access` (ACCESS_ bits) at `gpa`: where
+ * write permission is all that is missing, and was only taken to see the write, gives it back and logs the write. True: the vCPU
+ * may enter again as if it had not come out, all that vcpu_memory_enter() said still holds. False: vcpu_memory_leave() and
+ * vm_memory_fault(), which finds what is left to do.
+ */
+bool vcpu_memory_fault_inside(struct vcpu_memory *vcpu, gpa_t gpa, u32 access);
+
 /* Right after VM exit. */
 void vcpu_memory_leave(struct vcpu_memory *vcpu);
 
-/* Around a walk of tables without a lock. Short: nothing waits or allocates inside, and the vCPU is not in the guest. */
+/* Around a walk of tables without a lock. Short: nothing waits inside, and the vCPU is not in the guest. */
 void vcpu_memory_walk_begin(struct vcpu_memory *vcpu);
 void vcpu_memory_walk_end(struct vcpu_memory *vcpu);
 

@@ -32,6 +32,7 @@ struct vm_memory {
     u64 logging;        /* slots whose writes are logged */
     u64 harvested;      /* pages that harvests have reported */
     u64 flushes;
+    bool wants_recovery; /* see vm_memory_wants_recovery() */
     struct fault_counts faults[STRIPES];
 };
 
@@ -52,10 +53,25 @@ void vm_put(struct vm_memory *vm);
 void vm_void_markers(struct vm_memory *vm);
 
 /* The slot at `gfn` in `set`, which this vCPU reads, as memslots_find(); it remembers the last one (M6). */
-struct memslot *vcpu_memory_slot(struct vcpu_memory *vcpu, struct memslot_set *set, gfn_t gfn);
+struct memslot *vcpu_memory_find_slot(struct vcpu_memory *vcpu, struct memslot_set *set, gfn_t gfn);
+static inline struct memslot *vcpu_memory_slot(struct vcpu_memory *vcpu, struct memslot_set *set, gfn_t gfn)
+{
+    if (vcpu->last_used != NULL && vcpu->last_used_generation == set->generation && memslot_holds(vcpu->last_used, gfn))
+        return vcpu->last_used;
+    return vcpu_memory_find_slot(vcpu, set, gfn);
+}
+
+/* Adds them to the VM's. */
+void vcpu_memory_count_quick_faults(struct vcpu_memory *vcpu);
 
 /* Between begin and end of a change of slots: `slot` takes the place of `old`, for all who look from now on. Yields. */
 void vm_replace_slot(struct vm_memory *vm, struct memslot *old, struct memslot *slot);
+
+/* Something that kept pages small is over, or may be. A hint, so nothing is ordered by it. */
+static inline void vm_want_recovery(struct vm_memory *vm, bool wants)
+{
+    __atomic_store_n(&vm->wants_recovery, wants, __ATOMIC_RELAXED);
+}
 
 /* The first gfn that no guest of this processor can have. */
 u64 vm_gfn_limit(void);

@@ -8,6 +8,7 @@
 #include "mm/atomic.h"
 #include "mm/pool.h"
 #include "mm/port.h"
+#include "mm/snapshot.h"
 #include "mm/vm.h"
 
 POOL(vm_pool, struct vm_memory);
@@ -92,7 +93,7 @@ void vm_memory_destroy(struct vm_memory *vm)
 {
     struct memslot *slot;
 
-    assert(list_is_empty(&vm->vcpus));
+    assert(list_is_empty(&vm->vcpus) && !snapshot_exist(vm));
     withdraw(vm);
     spt_destroy(&vm->spt);
     if (memslots_begin_change(&vm->slots) != 0)
@@ -189,5 +190,9 @@ int vm_memory_protect_view(struct vm_memory *vm, u32 view, gfn_t first, u64 npag
 
 int vm_memory_drop_view(struct vm_memory *vm, u32 view)
 {
-    return spt_drop_view(&vm->spt, view);
+    int error = spt_drop_view(&vm->spt, view);
+
+    if (error == 0)
+        vm_want_recovery(vm, true);
+    return error;
 }

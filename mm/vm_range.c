@@ -69,9 +69,10 @@ static int map_batch(struct batch *batch, struct table_cache *cache, u64 *done)
     for (unsigned i = 0; i < batch->count && error == 0; i++) {
         const struct backing_page *found = &batch->found[i];
         gfn_t gfn = { batch->first.v + i };
-        struct spt_mapping mapping = { gfn, found->pfn, mapping_level(slot, gfn, found->level),
-                                       dirty_log_permissions(slot, memslot_permissions(slot, found->writable), EPT_READ),
-                                       dirty_log_arm(slot) };
+        struct spt_mapping mapping = {
+            gfn, found->pfn, mapping_level(slot, gfn, found->level),
+            dirty_log_permissions(slot, memslot_permissions(slot, found->writable), EPT_READ), dirty_log_arm(slot)
+        };
 
         if (!backing_is_current(slot->backing, batch->sequence, memslot_page(slot, gfn), found, mapping.level))
             error = -EAGAIN;
@@ -117,6 +118,7 @@ int vm_memory_populate(struct vm_memory *vm, gfn_t first, u64 npages)
     int error = 0;
 
     while (first.v < end.v && error == 0) {
+        gfn_t before = first;
         struct memslot_set *set = memslots_read_begin(&vm->slots);
         const struct memslot *slot = memslots_find_from(set, first);
 
@@ -131,7 +133,9 @@ int vm_memory_populate(struct vm_memory *vm, gfn_t first, u64 npages)
             error = populate_step(vm, slot, &first, slot_end.v < end.v ? slot_end : end, &cache);
         }
         memslots_read_end(set);
-        port_yield();
+        /* Where a large piece is mapped in small pages already, a step is one page. */
+        if (first.v - before.v != 1 || first.v % BATCH == 0)
+            port_yield();
     }
     return error;
 }
@@ -180,5 +184,6 @@ int vm_memory_balloon(struct vm_memory *vm, gfn_t first, u64 npages)
         memslots_read_end(set);
         port_yield();
     }
+    vm_want_recovery(vm, true);
     return error;
 }

@@ -120,6 +120,9 @@ static int move_slot(struct vm_memory *vm, struct memslot *old, gfn_t base)
     if (old->log != NULL)
         dirty_log_move(slot->log, slot->base, old->log, old->base);
     vm_replace_slot(vm, old, slot);
+    /* What a change of the backing has put into the old log meanwhile. */
+    if (old->log != NULL)
+        dirty_log_move(slot->log, slot->base, old->log, old->base);
     memslot_destroy(old);
     return 0;
 }

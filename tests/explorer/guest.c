@@ -3,6 +3,7 @@
 #include "tests/explorer/guest.h"
 
 #include "mm/atomic.h"
+#include "mm/dirty_log.h"
 #include "mm/ept.h"
 #include "mm/port.h"
 #include "tests/explorer/explorer.h"
@@ -32,6 +33,7 @@ static void enter(struct guest *guest)
     }
     guest->root = entry.root;
     guest->levels = entry.levels;
+    guest->logs = entry.log;
     guest->inside = true;
 }
 
@@ -39,6 +41,9 @@ void guest_leave(struct guest *guest)
 {
     if (!guest->inside)
         return;
+    if (guest->logs)
+        vm_memory_log_writes(&guest->vcpu, guest->log, guest->logged);
+    guest->logged = 0;
     vcpu_memory_leave(&guest->vcpu);
     guest->inside = false;
 }
@@ -77,8 +82,11 @@ static u64 read_entry(struct guest *guest, pfn_t table, gfn_t gfn, unsigned leve
         u64 set = entry | A_BIT | (is_leaf && (needed & EPT_WRITE) != 0 ? D_BIT : 0);
         if (!guest->sets_bits || set == entry || (entry & EPT_PERMISSIONS) == 0 || (needed & ~entry) != 0)
             return entry;
-        if (atomic_cmpxchg(at, &entry, set))
+        if (atomic_cmpxchg(at, &entry, set)) {
+            if (guest->logs && (set & ~entry & D_BIT) != 0)
+                guest->log[guest->logged++] = gfn.v << 12;
             return set;
+        }
     }
 }
 
@@ -103,7 +111,7 @@ static bool walk(struct guest *guest, gfn_t gfn, u64 needed, struct guest_transl
         if (level == 1 || (entry & EPT_LARGE) != 0) {
             u64 offset = gfn.v & ((1ull << 9 * (level - 1)) - 1);
 
-            *found = (struct guest_translation){ gfn, { frame.v + offset }, permissions };
+            *found = (struct guest_translation){ gfn, { frame.v + offset }, permissions, (entry & D_BIT) != 0 };
             return true;
         }
         table = frame;
@@ -120,10 +128,13 @@ static bool translate(struct guest *guest, gfn_t gfn, u64 needed, pfn_t *pfn)
 {
     struct guest_translation *cached, found;
 
+    if (guest->inside && guest->logged == GUEST_LOG)
+        guest_leave(guest);
     if (!guest->inside)
         enter(guest);
     cached = find(guest, gfn);
-    if (cached != NULL && (needed & ~cached->permissions) == 0) {
+    if (cached != NULL && (needed & ~cached->permissions) == 0 &&
+        (cached->dirty || !guest->sets_bits || (needed & EPT_WRITE) == 0)) {
         *pfn = cached->pfn;
         return true;
     }
@@ -178,8 +189,12 @@ enum fault_result guest_write(struct guest *guest, u64 gpa, u64 value)
     u64 *word;
     enum fault_result result = reach(guest, gpa, ACCESS_WRITE, &word);
 
-    if (result == FAULT_INSTALLED && atomic_xchg(word, value) == FREED)
+    if (result != FAULT_INSTALLED)
+        return result;
+    if (atomic_xchg(word, value) == FREED)
         explorer_fail("a guest writes to a frame that was freed, at gpa %#llx", (unsigned long long)gpa);
+    if (guest->wrote != NULL)
+        guest->wrote(gpa);
     return result;
 }
 

@@ -2,7 +2,8 @@
 /*
  * A vCPU with its guest, as an actor uses it. Its accesses walk the tables in memory, each step a scheduling point, and
  * fault, and are tried again, as those of a real one. Translations, and a pointer to the last 4K table, stay cached until
- * vcpu_memory_enter() asks for INVEPT: also when that is late, and always to be used first.
+ * vcpu_memory_enter() asks for INVEPT: also when that is late, and always to be used first. A translation by which was written
+ * remembers D. With vcpu_entry.log it logs modifications, of which it has room for a few.
  *
  * The guest is in one stay, from its first access, until guest_leave() or a fault.
  */
@@ -12,7 +13,7 @@
 #include "mm/vcpu_memory.h"
 #include "mm/vm_memory.h"
 
-enum { GUEST_TLB = 8 };
+enum { GUEST_TLB = 8, GUEST_LOG = 4 };
 
 struct guest {
     struct vcpu_memory vcpu;
@@ -24,12 +25,17 @@ struct guest {
         gfn_t gfn;
         pfn_t pfn;
         u64 permissions; /* EPT_READ | … */
+        bool dirty;
     } tlb[GUEST_TLB];
     unsigned cached;
     bool has_pointer;
     gfn_t pointer_gfn; /* of the table's first page */
     pfn_t pointer;
     unsigned faults;
+    bool logs; /* in this stay */
+    unsigned logged;
+    u64 log[GUEST_LOG];     /* guest-physical addresses */
+    void (*wrote)(u64 gpa); /* in the same step as each write; NULL: nothing */
 };
 
 void guest_init(struct guest *guest, struct vm_memory *vm);

@@ -32,6 +32,7 @@ void cpu_init(struct cpu *cpu, const struct mm_caps *caps, enum cpu_policy polic
     cpu->caps = caps;
     cpu->policy = policy;
     cpu->seed = seed;
+    cpu->log_size = CPU_LOG;
 }
 
 void cpu_enter(struct cpu *cpu, pfn_t root, unsigned levels)
@@ -103,11 +104,14 @@ static enum cpu_result violate(struct cpu *cpu, gfn_t gfn)
 static void keep_translation(struct cpu *cpu, const struct cpu_translation *new)
 {
     for (unsigned i = 0; i < cpu->translation_count; i++) {
-        const struct cpu_translation *old = &cpu->translations[i];
+        struct cpu_translation *old = &cpu->translations[i];
 
-        if (old->ep4ta.v == new->ep4ta.v && old->first.v == new->first.v && old->level == new->level &&
-            old->frame.v == new->frame.v && old->permissions == new->permissions && old->dirty == new->dirty)
-            return;
+        if (old->ep4ta.v != new->ep4ta.v || old->first.v != new->first.v || old->level != new->level ||
+            old->frame.v != new->frame.v || old->permissions != new->permissions)
+            continue;
+        /* D is remembered where the translation stands; that it is not set is no reason to forget that it was. */
+        old->dirty = old->dirty || new->dirty;
+        return;
     }
     if (cpu->translation_count == CPU_TRANSLATIONS)
         forget_translation(cpu, (unsigned)below(cpu, CPU_TRANSLATIONS));
@@ -174,6 +178,20 @@ static struct cpu_translation translation_of(struct cpu *cpu, const struct cpu_p
                                      .dirty = (entry & DIRTY) != 0 };
 }
 
+/* The processor has no room to log a modification: then it sets no bit at all, and exits. */
+static bool is_log_full(const struct cpu *cpu)
+{
+    return cpu->logs && cpu->log_count >= cpu->log_size;
+}
+
+static void log_write(struct cpu *cpu, gfn_t gfn)
+{
+    if (!cpu->logs)
+        return;
+    cpu->log[cpu->log_count++] = gfn_to_gpa(gfn).v;
+    cpu->logged++;
+}
+
 /*
  * `access` 0: nobody needs the result yet. Before something is kept its A bit is set, and that is one step with the check
  * that the entry still says the same.
@@ -203,9 +221,13 @@ static enum cpu_result walk(struct cpu *cpu, struct cpu_pointer at, gfn_t gfn, u
             wanted = value;
             if (cpu->caps->access_dirty)
                 wanted |= ACCESSED | (leaf && (access & WRITE) != 0 ? DIRTY : 0);
+            if (wanted != value && is_log_full(cpu))
+                return CPU_LOG_FULL;
         } while (wanted != value &&
                  !__atomic_compare_exchange_n(entry, &value, wanted, false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE));
 
+        if ((wanted & ~value & DIRTY) != 0)
+            log_write(cpu, gfn);
         if (leaf) {
             *translation = translation_of(cpu, &at, wanted, gfn);
             keep_translation(cpu, translation);
@@ -257,6 +279,26 @@ static struct cpu_translation *choose_translation(struct cpu *cpu, gfn_t gfn)
     return chosen;
 }
 
+/* Only to be counted: whether a write to `gfn` by a walk from the root would do more than one by the TLB does. */
+static bool is_stale(const struct cpu *cpu, gfn_t gfn)
+{
+    struct cpu_pointer at = cpu->root;
+
+    for (;; at.level--) {
+        if (!is_live_table(&at))
+            return true;
+        const u64 *entry = (const u64 *)port_frame_address(at.table) + (gfn.v >> level_order(at.level)) % 512;
+        u64 value = __atomic_load_n(entry, __ATOMIC_ACQUIRE);
+
+        if ((value & (READ | WRITE)) != (READ | WRITE))
+            return true;
+        if (at.level == LEVEL_4K || (value & LARGE) != 0)
+            return cpu->caps->access_dirty && (value & DIRTY) == 0;
+        at.table = (pfn_t){ (value & ((1ull << 52) - 1)) / PAGE_SIZE };
+        at.serial = frame_watch(at.table).serial;
+    }
+}
+
 static void forget_something(struct cpu *cpu)
 {
     if (cpu->policy != CPU_RANDOM || below(cpu, 16) != 0)
@@ -279,6 +321,7 @@ enum cpu_result cpu_access(struct cpu *cpu, gfn_t gfn, u32 access, pfn_t *frame)
     if (cached != NULL && ((access & WRITE) == 0 || cached->dirty || !cpu->caps->access_dirty)) {
         translation = *cached;
         cpu->hits++;
+        cpu->stale_writes += (access & WRITE) != 0 && is_stale(cpu, gfn);
     } else {
         enum cpu_result result = walk(cpu, choose_start(cpu, gfn), gfn, access, &translation);
 

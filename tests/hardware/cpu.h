@@ -9,6 +9,8 @@
  * Each access picks its way: a cached translation, a walk from a cached pointer, or one from the root. A walk reads the
  * tables as they are in memory now, whatever has become of them, and sets A and D bits there.
  *
+ * It logs modifications (PML; section "Page-Modification Logging") while the driver says so: who sets a D bit logs its page.
+ *
  * Nothing here comes from mm/ but the names of levels, and frame_watch() for whether a table still is one.
  */
 #ifndef TESTS_HARDWARE_CPU_H
@@ -16,7 +18,7 @@
 
 #include "mm/vm_memory.h"
 
-enum { CPU_TRANSLATIONS = 192, CPU_POINTERS = 96 };
+enum { CPU_TRANSLATIONS = 192, CPU_POINTERS = 96, CPU_LOG = 512 };
 
 struct cpu_translation {
     pfn_t ep4ta;
@@ -53,6 +55,7 @@ enum cpu_result {
     CPU_HIT,
     CPU_VIOLATION,     /* EPT violation */
     CPU_MISCONFIGURED, /* EPT misconfiguration: of the device marker, or with cpu->error */
+    CPU_LOG_FULL,      /* there is no room to log what the access would modify: it was not done */
 };
 
 struct cpu {
@@ -63,6 +66,11 @@ struct cpu {
     /* the current stay: */
     bool in_guest;
     struct cpu_pointer root;
+    /* the driver's: */
+    bool logs;          /* modifications, in this stay */
+    unsigned log_count; /* since the driver has emptied it */
+    unsigned log_size;  /* at most CPU_LOG */
+    u64 log[CPU_LOG];   /* guest-physical addresses */
     /* caches: */
     unsigned translation_count, pointer_count;
     struct cpu_translation translations[CPU_TRANSLATIONS];
@@ -70,6 +78,7 @@ struct cpu {
     /* results: */
     enum cpu_error error;
     u64 walks, hits, stale_walks; /* stale_walks: began at a cached pointer */
+    u64 logged, stale_writes; /* stale_writes: where the tables in memory do not permit it any more, or do not say D */
 };
 
 void cpu_init(struct cpu *cpu, const struct mm_caps *caps, enum cpu_policy policy, u64 *seed);

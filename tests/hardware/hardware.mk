@@ -7,7 +7,9 @@ MACHINE_MODEL := $(MODEL) tests/hardware/machine.c tests/hardware/fiber.c
 hardware_model := $(MM) $(MODEL)
 hardware_P := $(MM) $(MACHINE_MODEL) tests/hardware/scene.c
 hardware_G := $(MM) $(MACHINE_MODEL) tests/hardware/scene.c
-hardware_random := $(MM) $(MACHINE_MODEL) $(wildcard tests/hardware/random_*.c) tests/hardware/reference.c
+hardware_C := $(MM) $(MACHINE_MODEL) tests/hardware/scene.c tests/hardware/log_scene.c
+hardware_C_large := $(hardware_C)
+hardware_random := $(MM) $(MACHINE_MODEL) $(wildcard tests/hardware/random_*.c tests/hardware/reference*.c)
 
 # The model learns of every frame's use behind the back of mm/.
 WATCH_FRAMES := -Wl,--wrap=frame_alloc,--wrap=frame_free,--wrap=frame_retire,--wrap=frame_retire_allocated

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "mm/dirty_log.h"
 #include "tests/hardware/fiber.h"
 #include "tests/hardware/frame_watch.h"
 #include "tests/unit/mm_support.h"
@@ -191,21 +192,33 @@ void machine_run(void)
     port_host_processor = 0;
 }
 
-void machine_enter(struct vcpu_memory *vcpu)
+bool machine_enter(struct vcpu_memory *vcpu)
 {
     struct processor *processor = this_processor();
 
     processor->kicked = false;
     processor->guest = vcpu->vm;
     struct vcpu_entry entry = vcpu_memory_enter(vcpu);
+    if (entry.blocked) {
+        vcpu_memory_leave(vcpu);
+        processor->guest = NULL;
+        return false;
+    }
     if (entry.invept)
         cpu_invept(machine_cpu(), entry.root);
+    machine_cpu()->logs = entry.log;
     cpu_enter(machine_cpu(), entry.root, entry.levels);
+    return true;
 }
 
 void machine_leave(struct vcpu_memory *vcpu)
 {
-    cpu_leave(machine_cpu());
+    struct cpu *cpu = machine_cpu();
+
+    cpu_leave(cpu);
+    if (cpu->logs)
+        vm_memory_log_writes(vcpu, cpu->log, cpu->log_count);
+    cpu->log_count = 0;
     vcpu_memory_leave(vcpu);
     this_processor()->guest = NULL;
 }

@@ -48,8 +48,8 @@ void machine_yield(void);
 /* The processor that the task runs on; 0 outside tasks. */
 struct cpu *machine_cpu(void);
 
-/* VM entry with everything that belongs to it, and VM exit. */
-void machine_enter(struct vcpu_memory *vcpu);
+/* VM entry with everything that belongs to it, and VM exit. False: the vCPU must not be entered now, and is outside. */
+bool machine_enter(struct vcpu_memory *vcpu);
 void machine_leave(struct vcpu_memory *vcpu);
 
 /* Whether this processor shall leave its guest. */

@@ -16,6 +16,7 @@ struct random_world {
     unsigned slow_to_leave; /* accesses that a kick takes to come through, about */
     /* what was reached: */
     u64 stays, reads, writes, faults, retries, denials, devices, audits, succeeded, refused;
+    u64 harvests, collapses, full_logs, full_rings;
 };
 extern struct random_world world;
 
@@ -38,6 +39,9 @@ void random_guest(void *guest);
 /* One operation: false if there was nothing that it could be done to. */
 bool random_vm_operation(void);
 bool random_backing_operation(void);
+
+/* One operation of dirty logs, or on large pages that come back, at these pages if it is on some. */
+bool random_log_operation(struct ref_vm *vm, u64 first, u64 npages);
 
 /* A result that is 0, or -ENOMEM where memory is scarce, or one of two more; otherwise a failure. Whether it is 0. */
 bool random_expect(const char *what, int result, int other, int another);

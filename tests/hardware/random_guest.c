@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A vCPU: stays in the guest, with accesses and speculation, and the exits between them. */
+#include "mm/dirty_ring.h"
 #include "tests/hardware/random.h"
 #include "tests/unit/mm_support.h"
 
@@ -97,7 +98,10 @@ static void stay(struct guest *guest)
 
     world.stays++;
     for (unsigned tries = 0; tries < MAX_RETRIES; tries++) {
-        machine_enter(&guest->vcpu);
+        if (!machine_enter(&guest->vcpu)) {
+            world.full_rings++;
+            return;
+        }
         for (u64 left = 1 + machine_below(20 + 4 * world.slow_to_leave); left > 0; left--) {
             if (machine_is_kicked() && machine_below(world.slow_to_leave) == 0)
                 break;
@@ -118,6 +122,10 @@ static void stay(struct guest *guest)
             machine_pause();
         }
         machine_leave(&guest->vcpu);
+        if (result == CPU_LOG_FULL) {
+            world.full_logs++;
+            continue;
+        }
         if (result == CPU_HIT || !exit_from(guest, gfn, access, result == CPU_MISCONFIGURED))
             return;
         if (machine_below(2) == 0)
@@ -174,6 +182,8 @@ void random_guest(void *argument)
             guest->view = 0;
             vm->views[0].users++;
             vcpu_memory_init(&guest->vcpu, vm->vm);
+            if (machine_below(3) == 0)
+                random_expect("open ring", vcpu_memory_open_ring(&guest->vcpu, DIRTY_RING_MIN), 0, 0);
         }
         if (machine_below(20) == 0)
             select_view(guest);

@@ -81,7 +81,7 @@ static bool change_slot(struct ref_vm *vm)
         vm->rival = false;
         return false;
     }
-    if (vm->changing || vm->rival || vm->slots_held > 0)
+    if (vm->changing || vm->rival || vm->slots_held > 0 || vm->starting != NULL)
         return false;
     if (kind == 0 && !random_slot(&after))
         return false;
@@ -114,6 +114,8 @@ static bool change_slot(struct ref_vm *vm)
         machine_fail("slot %u, change %d: %d", id, kind, result);
     if (!random_expect("slot", result, -EEXIST, vm->rivalled ? -EBUSY : 0))
         vm->slots[id] = vm->before;
+    else if (kind == 1)
+        memset(&vm->logs[id], 0, sizeof(vm->logs[id]));
     vm->changing = false;
     vm->moved = ref_now();
     return result == 0;
@@ -245,6 +247,7 @@ static bool hypervisor_access(struct ref_vm *vm, u64 gfn)
     }
     u64 now[REF_WORDS];
     bool readable = ref_peek(backing, index, now);
+    ref_log_written(vm, slot, gfn, start);
     bool pending = page->is_pending[word];
     page->is_pending[word] = false;
     if (pending && readable && now[word] == value) {
@@ -308,6 +311,8 @@ static bool join_in(struct ref_vm *vm)
 
     if (range.npages > REF_SPACE - range.first)
         range.npages = REF_SPACE - range.first;
+    if (machine_below(3) == 0)
+        return random_log_operation(vm, range.first, range.npages);
     switch (machine_below(6)) {
     case 0:
         return zap(vm, range);
@@ -329,6 +334,8 @@ static bool change_vm(struct ref_vm *vm)
     u64 start = ref_now();
     bool result = true;
 
+    if (machine_below(3) == 0)
+        return random_log_operation(vm, range.first, range.npages);
     switch (machine_below(20)) {
     case 0:
     case 1:

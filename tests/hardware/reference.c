@@ -103,7 +103,7 @@ static bool accept_value(struct ref_page *page, unsigned word, u64 value)
     return true;
 }
 
-static void access_page(const struct ref_vm *vm, const struct ref_slot *slot, u64 gfn, u32 access, pfn_t frame)
+static void access_page(struct ref_vm *vm, const struct ref_slot *slot, u64 gfn, u32 access, pfn_t frame)
 {
     struct ref_page *page = ref_page_at(slot, gfn);
     unsigned word = (unsigned)machine_below(REF_WORDS);
@@ -114,6 +114,7 @@ static void access_page(const struct ref_vm *vm, const struct ref_slot *slot, u6
     if ((access & ACCESS_WRITE) != 0) {
         set_value(page, word, ref_token(slot->backing, page_index(slot, gfn)));
         *memory = page->value[word];
+        ref_log_write(vm, slot, gfn);
     } else if (!accept_value(page, word, *memory)) {
         machine_fail("VM %d, gfn %#llx: a guest reads %#llx where %#llx was written", (int)(vm - reference->vms),
                      (unsigned long long)gfn, (unsigned long long)*memory, (unsigned long long)page->value[word]);
@@ -187,9 +188,10 @@ void ref_settle_punch(struct ref_backing *backing, u64 index, u64 start, bool do
 
         if (value[i] != 0 && !since && !(page->is_pending[i] && value[i] == page->pending[i]))
             machine_fail("page %llu: %#llx after a punch", (unsigned long long)index, (unsigned long long)value[i]);
-        if (value[i] == 0 && page->value[i] != 0)
+        if (value[i] == 0 && page->value[i] != 0) {
+            ref_log_changed(backing, index, start);
             set_value(page, i, 0);
-        else if (!since && value[i] != 0)
+        } else if (!since && value[i] != 0)
             accept_value(page, i, value[i]);
     }
 }

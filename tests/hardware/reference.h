@@ -10,6 +10,7 @@
 #define TESTS_HARDWARE_REFERENCE_H
 
 #include "mm/backing_change.h"
+#include "mm/dirty_log.h"
 #include "tests/hardware/machine.h"
 
 enum {
@@ -52,6 +53,16 @@ struct ref_view {
     u8 now[REF_SPACE], before[REF_SPACE]; /* permissions; different only while they are being changed */
 };
 
+/* What the users of a slot's dirty log are still to be told. */
+struct ref_log {
+    struct ref_user {
+        bool active, manual;
+        u64 since;
+        u64 owed[REF_PAGES];     /* when the page was written, since it was reported; 0: it was not */
+        u64 reported[REF_PAGES]; /* when that was */
+    } users[DIRTY_USERS];
+};
+
 struct ref_vm {
     struct vm_memory *vm; /* NULL: there is none now */
     unsigned users;       /* operations in progress */
@@ -64,6 +75,10 @@ struct ref_vm {
     unsigned slots_held;  /* operations that need them to stay */
     unsigned changed;
     struct ref_slot before; /* what slots[changed] was */
+    struct ref_log logs[REF_SLOTS];
+    struct ref_user *starting; /* or stopping, or what has not ended yet; NULL: none of both is in progress */
+    u64 started;               /* when that was last so */
+    bool reaping;
     struct ref_view views[REF_VIEWS];
     unsigned selecting; /* vCPUs that go from one view to another */
     bool dropping;      /* a view */
@@ -77,8 +92,9 @@ struct ref_vm {
 };
 
 struct reference {
-    u64 clock;
-    unsigned losses; /* losses of frames in progress: any page that has got that frame may be hit */
+    u64 clock, logged_writes; /* of guests and of the hypervisor, to pages whose log has a user */
+    u64 reports;              /* pages in them */
+    unsigned losses;          /* losses of frames in progress: any page that has got that frame may be hit */
     struct ref_vm vms[REF_VMS];
     struct ref_backing backings[REF_BACKINGS];
 };
@@ -117,5 +133,25 @@ void ref_settle_loss(struct ref_backing *backing, u64 page);
 
 /* Nothing is in progress: every page holds what it must. */
 void ref_check_all(void);
+
+/* ---- dirty logs: tests/hardware/reference_log.c */
+
+/* A page of a slot is written now; `slot` is of `vm`, or its `before`. */
+void ref_log_write(struct ref_vm *vm, const struct ref_slot *slot, u64 gfn);
+
+/* The hypervisor has written to it, some time since `start`. */
+void ref_log_written(struct ref_vm *vm, const struct ref_slot *slot, u64 gfn, u64 start);
+
+/* The content of a page has changed, some time since `start`, wherever it is shown. */
+void ref_log_changed(const struct ref_backing *backing, u64 page, u64 start);
+
+/* `pages` (gfns) have been reported. */
+void ref_log_settle(struct ref_vm *vm, unsigned id, enum dirty_user user, const struct page_set *pages);
+
+/* Every page of the slot will be reported. */
+void ref_log_owe_all(struct ref_vm *vm, unsigned id, enum dirty_user user);
+
+/* Nothing is in progress, and nobody is in a guest: what is owed is in the logs. */
+void ref_check_logs(void);
 
 #endif

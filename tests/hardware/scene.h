@@ -14,7 +14,7 @@ enum { SCENE_VCPUS = 3, SCENE_PAGES = 2048 };
 
 struct scene {
     struct vm_memory *vm;
-    struct backing *backing;                   /* of slot 0, at gfn 0, mapped 4K */
+    struct backing *backing;                   /* of slot 0, at gfn 0, mapped 4K unless scene_start_with() says else */
     struct vcpu_memory vcpus[SCENE_VCPUS + 1]; /* by processor; the first is not used */
     bool inside[SCENE_VCPUS + 1];
     void (*on_kick)(
@@ -23,6 +23,10 @@ struct scene {
 extern struct scene scene;
 
 int scene_start(void **state);
+
+/* On a processor with these features, which stay, and with large pages up to `largest`. */
+int scene_start_with(const struct mm_caps *caps, enum level largest);
+
 int scene_finish(void **state);
 
 #define SCENE_TEST(test) cmocka_unit_test_setup_teardown(test, scene_start, scene_finish)

@@ -273,6 +273,72 @@ static void test_the_random_policy_uses_old_and_new(void **state)
     assert_true(old > 20 && new > 20);
 }
 
+static void start_logging(unsigned size)
+{
+    cpu.logs = true;
+    cpu.log_size = size;
+}
+
+static void test_who_sets_D_logs_the_page(void **state)
+{
+    start_logging(CPU_LOG);
+    leads_to(0);
+    assert_int_equal(cpu.log_count, 0);
+    assert_int_equal(touch(0, ACCESS_WRITE), CPU_HIT);
+    assert_int_equal(cpu.log_count, 1);
+    assert_int_equal(cpu.log[0], 0);
+    /* D is cached, whatever memory says. */
+    *entry(tables[2], 0) &= ~(u64)D;
+    assert_int_equal(touch(0, ACCESS_WRITE), CPU_HIT);
+    assert_int_equal(cpu.log_count, 1);
+    assert_int_equal(cpu.stale_writes, 1);
+    cpu_invept(&cpu, root);
+    assert_int_equal(touch(0, ACCESS_WRITE), CPU_HIT);
+    assert_int_equal(cpu.log_count, 2);
+    /* And where memory says D it is not logged. */
+    cpu_invept(&cpu, root);
+    assert_int_equal(touch(0, ACCESS_WRITE), CPU_HIT);
+    assert_int_equal(cpu.log_count, 2);
+}
+
+static void test_a_write_to_a_large_page_logs_the_small_one(void **state)
+{
+    pfn_t block;
+
+    start_logging(CPU_LOG);
+    assert_int_equal(frame_alloc(9, FRAME_GUEST, &block), 0);
+    *entry(tables[1], 1) = pfn_to_hpa(block).v | LARGE_LEAF;
+    assert_int_equal(touch(512 + 77, ACCESS_WRITE), CPU_HIT);
+    assert_int_equal(cpu.log_count, 1);
+    assert_int_equal(cpu.log[0], (512 + 77) * PAGE_SIZE);
+    /* The large page is dirty as a whole. */
+    assert_int_equal(touch(512 + 78, ACCESS_WRITE), CPU_HIT);
+    assert_int_equal(cpu.log_count, 1);
+}
+
+static void test_a_write_that_cannot_be_logged_is_not_done(void **state)
+{
+    start_logging(1);
+    *entry(tables[2], 1) = pfn_to_hpa(new_frame(FRAME_GUEST)).v | LEAF;
+    assert_int_equal(touch(0, ACCESS_WRITE), CPU_HIT);
+    assert_int_equal(touch(1, ACCESS_WRITE), CPU_LOG_FULL);
+    assert_false(*entry(tables[2], 1) & (A | D));
+    assert_int_equal(touch(0, ACCESS_WRITE), CPU_HIT);
+    cpu.log_count = 0;
+    assert_int_equal(touch(1, ACCESS_WRITE), CPU_HIT);
+    assert_int_equal(cpu.log[0], PAGE_SIZE);
+}
+
+static void test_a_write_through_an_unlinked_table_is_logged(void **state)
+{
+    start_logging(CPU_LOG);
+    leads_to(0);
+    *entry(tables[1], 0) = 0;
+    assert_int_equal(touch(0, ACCESS_WRITE), CPU_HIT);
+    assert_true(*entry(tables[2], 0) & D);
+    assert_int_equal(cpu.log_count, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +357,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_device_marker_is_no_error, start, finish),
         cmocka_unit_test_setup_teardown(test_misconfigurations_are_found, start, finish),
         cmocka_unit_test_setup_teardown(test_the_random_policy_uses_old_and_new, start, finish),
+        cmocka_unit_test_setup_teardown(test_who_sets_D_logs_the_page, start, finish),
+        cmocka_unit_test_setup_teardown(test_a_write_to_a_large_page_logs_the_small_one, start, finish),
+        cmocka_unit_test_setup_teardown(test_a_write_that_cannot_be_logged_is_not_done, start, finish),
+        cmocka_unit_test_setup_teardown(test_a_write_through_an_unlinked_table_is_logged, start, finish),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

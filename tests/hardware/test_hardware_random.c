@@ -14,6 +14,7 @@
 #include "tests/unit/mm_support.h"
 
 struct random_world world;
+static u64 logged_writes, reports; /* of the last run */
 static struct guest guests[RANDOM_GUESTS];
 
 bool random_expect(const char *what, int result, int other, int another)
@@ -48,6 +49,9 @@ static void check_everything(void)
         machine_fail("audit: %s", port_host.last_log);
     machine.quiet--;
     ref_check_all();
+    machine.quiet++;
+    ref_check_logs();
+    machine.quiet--;
     world.audits++;
     world.stopped = false;
 }
@@ -99,6 +103,8 @@ static const char *run(u64 seed, u64 steps, enum cpu_policy policy)
     /* Different machines. */
     caps.levels = seed % 4 == 3 ? 5 : 4;
     caps.access_dirty = seed % 5 != 4;
+    caps.log_modifications = caps.access_dirty && seed % 2 == 0;
+    caps.nx_large = seed % 7 == 3;
     caps.execute_only = true;
     snprintf(replay, sizeof(replay), "--seed %llu --steps %llu --policy %u", (unsigned long long)seed,
              (unsigned long long)steps, policy);
@@ -106,6 +112,8 @@ static const char *run(u64 seed, u64 steps, enum cpu_policy policy)
     world = (struct random_world){ .steps = steps, .levels = caps.levels };
     machine_start(seed % 3 == 2 ? 5000 : 16384, seed, policy, &caps);
     machine.switch_one_in = 4u << machine_below(4);
+    for (unsigned i = 0; i < MACHINE_PROCESSORS && seed % 3 != 0; i++)
+        machine.cpus[i].log_size = 1 + (unsigned)machine_below(4);
     world.slow_to_leave = 2u << machine_below(7);
     ref_start();
     memset(guests, 0, sizeof(guests));
@@ -119,6 +127,8 @@ static const char *run(u64 seed, u64 steps, enum cpu_policy policy)
     world.tasks = RANDOM_GUESTS + RANDOM_OPERATORS;
     machine_run();
     if (machine.failure[0] == '\0')
+        ref_check_logs();
+    if (machine.failure[0] == '\0')
         clean_up();
     machine_stop();
     static char failure[400];
@@ -126,18 +136,22 @@ static const char *run(u64 seed, u64 steps, enum cpu_policy policy)
     if (machine.failure[0] != '\0')
         snprintf(failure, sizeof(failure), "%s, operation %llu: %s", replay, (unsigned long long)world.done,
                  machine.failure);
+    logged_writes = reference->logged_writes;
+    reports = reference->reports;
     ref_stop();
     return failure[0] == '\0' ? NULL : failure;
 }
 
 static void print_world(u64 seed)
 {
-    u64 hits = 0, walks = 0, stale = 0;
+    u64 hits = 0, walks = 0, stale = 0, stale_writes = 0, logged = 0;
 
     for (unsigned i = 0; i < MACHINE_PROCESSORS; i++) {
         hits += machine.cpus[i].hits;
         walks += machine.cpus[i].walks;
         stale += machine.cpus[i].stale_walks;
+        stale_writes += machine.cpus[i].stale_writes;
+        logged += machine.cpus[i].logged;
     }
     printf(
         "# seed %llu: %llu operations, %llu refused, %llu stays, %llu reads, %llu writes, %llu faults, %llu retried, "
@@ -147,11 +161,19 @@ static void print_world(u64 seed)
         (unsigned long long)world.faults, (unsigned long long)world.retries, (unsigned long long)world.denials,
         (unsigned long long)world.devices, (unsigned long long)world.audits, (unsigned long long)hits,
         (unsigned long long)walks, (unsigned long long)stale);
+    printf("# %llu writes to logged pages, none lost; %llu logged by the processors, %llu by stale translations, %llu "
+           "pages reported by %llu "
+           "harvests, %llu collapses, %llu full logs, %llu full rings\n",
+           (unsigned long long)logged_writes, (unsigned long long)logged, (unsigned long long)stale_writes,
+           (unsigned long long)reports, (unsigned long long)world.harvests, (unsigned long long)world.collapses,
+           (unsigned long long)world.full_logs, (unsigned long long)world.full_rings);
     fflush(stdout);
 }
 
 static void runs(enum cpu_policy policy, u64 from, u64 count)
 {
+    u64 all_writes = 0;
+
     for (u64 seed = from; seed < from + count; seed++) {
         const char *failure = run(seed, 1500, policy);
 
@@ -159,7 +181,11 @@ static void runs(enum cpu_policy policy, u64 from, u64 count)
             fail_msg("%s", failure);
         /* The run reaches what it is about. */
         assert_true(world.reads > 500 && world.writes > 300 && world.faults > 500 && world.audits > 20);
+        assert_true(logged_writes > 100 && reports > 100 && world.harvests > 50);
+        all_writes += logged_writes;
     }
+    printf("# %llu writes to logged pages, and none was lost\n", (unsigned long long)all_writes);
+    fflush(stdout);
 }
 
 static void test_guests_see_what_they_must_with_processors_that_forget_nothing(void **state)

@@ -3,7 +3,7 @@
  * A VM that one operator makes, runs and destroys: with a clone of a backing that others write meanwhile, whose content lies
  * between what was written before and after; with that backing itself; and with memory of its own, which may be lost.
  */
-#include "tests/stress/mm_guest.h"
+#include "tests/stress/guest.h"
 #include "tests/stress/mm_world.h"
 
 /* Windows of its gfns, each for pages of STEADY. */

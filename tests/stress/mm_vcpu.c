@@ -3,7 +3,7 @@
  * A thread that is one vCPU after the other: it runs in a guest, faults, and changes its own view of the memory. What it
  * finds in the words that it owns it knows.
  */
-#include "tests/stress/mm_guest.h"
+#include "tests/stress/guest.h"
 #include "tests/stress/mm_world.h"
 
 /* The view of a vCPU: only this thread changes what it permits in [first, end), which lies in the windows of the home slots. */
@@ -121,6 +121,7 @@ static enum guest_result access(gfn_t gfn, u64 needed)
 /* Whether the access may be tried again. */
 static bool handle_fault(gfn_t gfn, u64 needed)
 {
+    world_count(COUNT_FAULTS);
     enum fault_result result = guest_fault(&my.guest, gfn, needed);
     struct shown shown;
     bool is_memory = world_decode(gfn, &shown);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "tests/stress/mm_guest.h"
+#include "tests/stress/guest.h"
 
 enum { FRAMES = 8192, AUDIT_PERIOD = 1 /* s */ };
 

@@ -72,11 +72,6 @@ static inline u64 value_of(unsigned backing, u64 page, u64 count)
     return count == 0 ? 0 : (u64)(backing + 1) << 56 | page << 40 | (count & 0xffffffffff);
 }
 
-static inline bool chance(u64 *seed, u64 of)
-{
-    return random_below(seed, of) == 0;
-}
-
 /* Of `backing`, most often around the hot one. */
 u64 world_page(unsigned backing, u64 *seed);
 

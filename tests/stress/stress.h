@@ -19,6 +19,11 @@ _Noreturn void stress_fail(const char *file, int line, const char *condition);
 void stress_run(unsigned threads, void (*actor)(unsigned number, u64 *seed));
 bool stress_is_over(void);
 
+static inline bool chance(u64 *seed, u64 of)
+{
+    return random_below(seed, of) == 0;
+}
+
 /* For main(): the seconds to run; and the line that says that all went well. */
 void stress_begin(int argc, char **argv);
 int stress_end(const char *name);

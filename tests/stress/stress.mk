@@ -8,7 +8,8 @@ STRESS_SECONDS ?= 600
 stress_frame := $(MM)
 stress_rwlock := $(MM)
 stress_slots := $(MM)
-stress_mm := $(MM) $(wildcard tests/stress/mm_*.c)
+stress_mm := $(MM) $(wildcard tests/stress/mm_*.c) tests/stress/guest.c
+stress_dirty := $(MM) $(wildcard tests/stress/dirty_*.c) tests/stress/guest.c
 
 $(BUILD)/tsan/%.o: %.c
 	@mkdir -p $(@D)

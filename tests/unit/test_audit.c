@@ -3,6 +3,7 @@
 #include "tests/unit/mm_support.h"
 
 #include "mm/backing_change.h"
+#include "mm/dirty_log.h"
 #include "mm/frame_share.h"
 
 static struct vm_memory *vm;
@@ -250,6 +251,92 @@ static void test_R3_finds_a_guest_frame_without_a_backing(void **state)
     backing_put(clone);
 }
 
+/* A slot that is logged: a large page at 0, and behind it small ones, of which 600 was written. */
+static int start_logged_with(struct mm_caps caps)
+{
+    port_host_start(SMALL_RAM);
+    mm_init(&caps);
+    vm = new_vm();
+    backing = new_backing(1024, 0);
+    assert_int_equal(vm_memory_add_slot(vm, 0, (gfn_t){ 0 }, 1024, backing, 0, 0, LEVEL_2M), 0);
+    assert_int_equal(fault(vm, 5, ACCESS_READ), FAULT_INSTALLED);
+    assert_int_equal(fault(vm, 600, ACCESS_READ), FAULT_INSTALLED);
+    assert_int_equal(vm_memory_start_log(vm, 0, DIRTY_OPERATOR, DIRTY_LAZY), 0);
+    assert_true(fault(vm, 600, ACCESS_WRITE) <= FAULT_SPURIOUS);
+    assert_int_equal(mm_audit(), 0);
+    return 0;
+}
+
+static int start_logged(void **state)
+{
+    return start_logged_with(port_host_caps);
+}
+
+static int start_logged_pml(void **state)
+{
+    struct mm_caps caps = port_host_caps;
+
+    caps.log_modifications = true;
+    return start_logged_with(caps);
+}
+
+static int start_nx_large(void **state)
+{
+    struct mm_caps caps = port_host_caps;
+
+    caps.nx_large = true;
+    return start_logged_with(caps);
+}
+
+static void test_C10_finds_what_is_neither_armed_nor_in_the_log(void **state)
+{
+    struct dirty_log *log = memslots_find_id(memslots_active(&vm->slots), 0)->log;
+    u64 *large = entry_at(vm, 5, LEVEL_2M), *small = entry_at(vm, 601, LEVEL_4K), *written = small - 1;
+    u64 dirty = mm_caps()->log_modifications ? EPT_DIRTY : EPT_WRITE;
+    u64 right = *large;
+
+    assert_found(large, *large | EPT_WRITE, "C10");
+    assert_found(small, *small | dirty, "C10");
+    /* Also where it cannot be written any more, if the processor would not log it when it can again. */
+    assert_found(small, (*small & ~EPT_WRITE) | EPT_DIRTY | dirty, "C10");
+    /* What is in the log may be written. */
+    *written |= dirty;
+    page_set_add(log->written, 600);
+    assert_int_equal(mm_audit(), 0);
+    /* All of a large page has to be. */
+    *large |= EPT_WRITE;
+    page_set_add_range(log->written, 0, 512);
+    assert_int_equal(mm_audit(), 0);
+    page_set_take(log->written, 511 / PAGE_SET_WORD, 1ull << 511 % PAGE_SET_WORD);
+    assert_int_equal(mm_audit(), 1);
+    assert_non_null(strstr(port_host.last_log, "C10"));
+    assert_non_null(strstr(port_host.last_log, "0x1ff"));
+    /* While a log starts that is so. */
+    log->armed = false;
+    assert_int_equal(mm_audit(), 0);
+    log->armed = true;
+    *large = right;
+}
+
+static void test_C5_finds_a_page_that_is_too_large_where_writes_are_logged(void **state)
+{
+    struct memslot *slot = memslots_find_id(memslots_active(&vm->slots), 0);
+
+    slot->largest = LEVEL_4K;
+    assert_int_equal(mm_audit(), 1);
+    assert_non_null(strstr(port_host.last_log, "C5"));
+    slot->largest = LEVEL_2M;
+}
+
+static void test_C7_finds_a_large_page_that_is_executable(void **state)
+{
+    u64 *large = entry_at(vm, 5, LEVEL_2M), *small = entry_at(vm, 601, LEVEL_4K);
+
+    assert_int_equal(*large & EPT_EXECUTE, 0);
+    assert_int_equal(*small & EPT_EXECUTE, EPT_EXECUTE);
+    assert_found(large, *large | EPT_EXECUTE, "C7");
+}
+
 #define AUDIT_TEST(test) cmocka_unit_test_setup_teardown(test, start, finish)
 
 int main(void)
@@ -268,6 +355,11 @@ int main(void)
         AUDIT_TEST(test_M5_finds_sets_that_differ),
         AUDIT_TEST(test_M7_finds_overlaps),
         AUDIT_TEST(test_R3_finds_a_guest_frame_without_a_backing),
+        cmocka_unit_test_setup_teardown(test_C10_finds_what_is_neither_armed_nor_in_the_log, start_logged, finish),
+        cmocka_unit_test_setup_teardown(test_C10_finds_what_is_neither_armed_nor_in_the_log, start_logged_pml, finish),
+        cmocka_unit_test_setup_teardown(test_C5_finds_a_page_that_is_too_large_where_writes_are_logged, start_logged,
+                                        finish),
+        cmocka_unit_test_setup_teardown(test_C7_finds_a_large_page_that_is_executable, start_nx_large, finish),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

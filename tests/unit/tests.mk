@@ -96,6 +96,25 @@ unit_reclaim := $(MM)
 unit_device_marker := $(MM)
 unit_device_marker_rounds := $(MM)
 unit_vm_range := $(MM)
+unit_dirty_log := $(MM)
+unit_dirty_content := $(MM)
+unit_dirty_slots := $(MM)
+unit_dirty_races := $(MM)
+unit_snapshot := $(MM)
+unit_snapshot_random := $(MM)
+unit_snapshot_races := $(MM)
+unit_collapse := $(MM)
+unit_collapse_views := $(MM)
+unit_collapse_races := $(MM)
+unit_recover := $(MM)
+unit_nx_large := $(MM)
+unit_survey := $(MM)
+unit_dirty_rate := $(MM)
+unit_precopy := $(MM)
+unit_page_set := $(MM)
+unit_page_set_threads := $(MM)
+unit_dirty_ring := $(MM)
+unit_dirty_reap := $(MM)
 # Its own spt_zap_all(), vm_next(), mm_init(); the slots are the real ones.
 unit_invalidation := $(addprefix mm/,backing.c backing_map.c backing_clone.c invalidation.c copy_on_write.c balloon.c \
         compaction.c page_share.c retire.c frame_share.c frame.c frame_record.c pool.c memslot.c memslots.c \
@@ -111,7 +130,14 @@ unit_dev_cmos := hv/dev/cmos.c
 unit_dev_platform := $(DEV)
 unit_guest_console := hv/guest_console.c hv/guest_screen.c hv/lib/format.c
 fuzz_dev := $(DEV)
+# The monitor with the memory core, without vCPUs and devices.
+MONITOR := $(wildcard hv/monitor*.c) hv/vm_list.c hv/vm_slots.c hv/console_lines.c hv/pattern.c hv/lib/format.c $(MM) \
+        tests/unit/monitor_support.c
+unit_monitor := $(MONITOR)
+unit_console_lines := hv/console_lines.c hv/pattern.c
+fuzz_monitor := $(MONITOR)
 fuzz_guest_console := hv/guest_console.c hv/guest_screen.c hv/lib/format.c
 
+unit_itlb_multihit := arch/x86/itlb_multihit.c
 unit_vmx_caps := arch/x86/vmx_caps.c hv/lib/format.c
 unit_entry_check := arch/x86/entry_check.c arch/x86/vmcs_names.c

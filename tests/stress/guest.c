@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* See tests/stress/mm_guest.h. */
-#include "tests/stress/mm_guest.h"
+/* See tests/stress/guest.h. */
+#include "tests/stress/guest.h"
 
 #include <sched.h>
 #include <time.h>
 
-#include "tests/stress/mm_world.h"
+#include "tests/stress/stress.h"
 
 /* Atomic: which VM the thread's vCPU is of, and whether it was kicked since it came in. */
 static struct {
     struct vm_memory *vm;
     u64 kicked;
-} processors[THREADS];
+} processors[GUEST_THREADS];
 
 enum { MAX_LATENCY = 32 };
 
 void guest_kick(struct vm_memory *vm)
 {
-    for (unsigned i = 0; i < THREADS; i++) {
+    for (unsigned i = 0; i < GUEST_THREADS; i++) {
         if (__atomic_load_n(&processors[i].vm, __ATOMIC_RELAXED) == vm)
             __atomic_store_n(&processors[i].kicked, 1, __ATOMIC_SEQ_CST);
     }
@@ -62,6 +62,9 @@ void guest_enter(struct guest *guest)
 
 void guest_leave(struct guest *guest)
 {
+    if (guest->logged != 0)
+        vm_memory_log_writes(&guest->memory, guest->log, guest->logged);
+    guest->logged = 0;
     vcpu_memory_leave(&guest->memory);
 }
 
@@ -78,6 +81,12 @@ bool guest_may_stay(struct guest *guest)
     return guest->late++ < guest->latency;
 }
 
+/* Through the translation as it is remembered. */
+static bool may_write(const struct guest_translation *known)
+{
+    return known->permissions & EPT_WRITE && (known->dirty || !mm_caps()->access_dirty);
+}
+
 bool guest_is_late(const struct guest *guest, gfn_t *gfn, u64 *needed)
 {
     u64 first = random_below(guest->seed, GUEST_TLB);
@@ -87,7 +96,7 @@ bool guest_is_late(const struct guest *guest, gfn_t *gfn, u64 *needed)
 
         if (known->root.v == guest->entry.root.v) {
             *gfn = (gfn_t){ known->tag };
-            *needed = EPT_READ | (known->dirty ? EPT_WRITE : 0);
+            *needed = EPT_READ | (may_write(known) ? EPT_WRITE : 0);
             return true;
         }
     }
@@ -112,6 +121,14 @@ static bool note_use(u64 *entry, u64 *value, u64 bits)
     return true;
 }
 
+/* Which bits an access through an entry leaves set. */
+static u64 bits_to_note(bool is_leaf, u64 needed)
+{
+    if (!mm_caps()->access_dirty)
+        return 0;
+    return is_leaf && needed & EPT_WRITE ? EPT_ACCESSED | EPT_DIRTY : EPT_ACCESSED;
+}
+
 static void remember(struct guest_translation *place, struct guest *guest, u64 tag, pfn_t pfn, u64 value)
 {
     *place =
@@ -124,6 +141,7 @@ static enum guest_result walk(struct guest *guest, pfn_t table, enum level level
     for (;; level--) {
         u64 *entry = (u64 *)port_frame_address(table) + (gfn.v >> 9 * (level - 1)) % 512;
         u64 value, bits;
+        bool is_logged;
 
         check_kind(guest, table, FRAME_TABLE);
         if (level == 1)
@@ -134,8 +152,13 @@ static enum guest_result walk(struct guest *guest, pfn_t table, enum level level
                 return GUEST_MISCONFIGURATION;
             if ((needed & ~value & 7) != 0)
                 return GUEST_VIOLATION;
-            bits = level == 1 || value & 1u << 7 ? 1u << 8 | (needed & 2 ? 1u << 9 : 0) : 1u << 8;
+            bits = bits_to_note(level == 1 || value & 1u << 7, needed);
+            is_logged = guest->entry.log && bits & ~value & EPT_DIRTY;
+            if (is_logged && guest->logged == PML_ENTRIES)
+                return GUEST_FULL;
         } while (!note_use(entry, &value, bits));
+        if (is_logged)
+            guest->log[guest->logged++] = gfn.v << PAGE_SHIFT;
 
         pfn_t next = { value >> 12 & ((1ull << 40) - 1) };
         if (level == 1 || value & 1u << 7) {
@@ -157,7 +180,8 @@ static enum guest_result translate(struct guest *guest, gfn_t gfn, u64 needed, p
     struct guest_translation *known = &guest->tlb[gfn.v % GUEST_TLB];
     struct guest_translation *table = &guest->tables[(gfn.v >> 9) % GUEST_TABLES];
 
-    if (is_of(known, guest, gfn.v) && (needed & ~known->permissions) == 0 && (known->dirty || !(needed & EPT_WRITE))) {
+    if (is_of(known, guest, gfn.v) && (needed & ~known->permissions) == 0 &&
+        (may_write(known) || !(needed & EPT_WRITE))) {
         *pfn = known->pfn;
         return GUEST_DONE;
     }
@@ -188,6 +212,5 @@ enum guest_result guest_translate(struct guest *guest, gfn_t gfn, u64 needed, un
 
 enum fault_result guest_fault(struct guest *guest, gfn_t gfn, u64 needed)
 {
-    world_count(COUNT_FAULTS);
     return vm_memory_fault(&guest->memory, gfn_to_gpa(gfn), (u32)needed);
 }
