@@ -13,7 +13,8 @@
 #include "hv/lib/format.h"
 #include "hv/lib/string.h"
 
-enum { SLAT_AT_END, SLAT_SLICE, SLAT_AUDIT, SLAT_KEYS };
+enum { SLAT_AT_END, SLAT_SLICE, SLAT_AUDIT, SLAT_NX_LARGE_PAGES, SLAT_KEYS };
+enum { SCRIPT_DO, SCRIPT_KEYS };
 enum { MOST_KEYS = CONF_GUEST_KEYS };
 
 struct parser {
@@ -26,11 +27,11 @@ struct parser {
     unsigned key_count;
     const char *header_text;
     struct conf_place header;
-    struct guest_conf *guest;           /* NULL: [slat] */
+    struct guest_conf *guest;           /* NULL: not in a [guest] */
     struct conf_place given[MOST_KEYS]; /* where each key's value stands; line 0: nowhere */
 
     /* All sections. */
-    unsigned slat_line; /* 0: no [slat] yet */
+    unsigned slat_line, script_line; /* 0: there was none yet */
     unsigned guest_lines[CONF_MAX_GUESTS];
 };
 
@@ -56,10 +57,32 @@ static int set_audit(const struct conf_setting *setting)
     return conf_word(setting, yes_no_names, YES_NO_COUNT, &setting->conf->audit);
 }
 
+static int set_nx_large_pages(const struct conf_setting *setting)
+{
+    return conf_word(setting, choice_names, CHOICE_COUNT, &setting->conf->nx_large_pages);
+}
+
 static const struct conf_key slat_keys[SLAT_KEYS] = {
     [SLAT_AT_END] = { "at-end", 64, false, set_at_end },
     [SLAT_SLICE] = { "slice", 64, false, set_slice },
     [SLAT_AUDIT] = { "audit", 64, false, set_audit },
+    [SLAT_NX_LARGE_PAGES] = { "nx-large-pages", 64, false, set_nx_large_pages },
+};
+
+/* What the commands mean is known to the monitor alone, which reads them when their time has come. */
+static int add_command(const struct conf_setting *setting)
+{
+    struct slat_conf *conf = setting->conf;
+
+    if (conf->command_count == CONF_MAX_COMMANDS)
+        return conf_fail(setting->error, setting->place, "%s: too many commands; allowed: %d", setting->key,
+                         CONF_MAX_COMMANDS);
+    memcpy(conf->commands[conf->command_count++], setting->text, setting->length);
+    return 0;
+}
+
+static const struct conf_key script_keys[SCRIPT_KEYS] = {
+    [SCRIPT_DO] = { "do", CONF_COMMAND_SIZE - 1, true, add_command },
 };
 
 static void enter_section(struct parser *parser, struct conf_span header, const struct conf_key *keys, unsigned count)
@@ -70,18 +93,40 @@ static void enter_section(struct parser *parser, struct conf_span header, const 
     memset(parser->given, 0, sizeof parser->given);
 }
 
-static int start_slat(struct parser *parser, struct conf_span header, struct conf_span name)
+/* One of the sections that have no name of their own and stand at most once; *line is where. */
+static int start_single(struct parser *parser, struct conf_span header, struct conf_span name, const char *kind,
+                        unsigned *line)
 {
     if (name.length)
-        return conf_fail(parser->error, name.place, "%s after \"slat\"; allowed: [slat]",
-                         conf_quote(name.at, name.length).text);
-    if (parser->slat_line)
-        return conf_fail(parser->error, header.place, "[slat] is given twice, first in line %u; allowed: once",
-                         parser->slat_line);
-    parser->slat_line = header.place.line;
+        return conf_fail(parser->error, name.place, "%s after \"%s\"; allowed: [%s]",
+                         conf_quote(name.at, name.length).text, kind, kind);
+    if (*line)
+        return conf_fail(parser->error, header.place, "[%s] is given twice, first in line %u; allowed: once", kind,
+                         *line);
+    *line = header.place.line;
     parser->guest = NULL;
+    return 0;
+}
+
+static int start_slat(struct parser *parser, struct conf_span header, struct conf_span name)
+{
+    int error = start_single(parser, header, name, "slat", &parser->slat_line);
+
+    if (error)
+        return error;
     parser->header_text = "[slat]";
     enter_section(parser, header, slat_keys, SLAT_KEYS);
+    return 0;
+}
+
+static int start_script(struct parser *parser, struct conf_span header, struct conf_span name)
+{
+    int error = start_single(parser, header, name, "script", &parser->script_line);
+
+    if (error)
+        return error;
+    parser->header_text = "[script]";
+    enter_section(parser, header, script_keys, SCRIPT_KEYS);
     return 0;
 }
 
@@ -137,14 +182,14 @@ static int finish_section(struct parser *parser)
 
 static int parse_header(struct parser *parser, struct conf_span line)
 {
-    static const char *const kinds[] = { "slat", "guest" };
+    static const char *const kinds[] = { "slat", "guest", "script" };
     size_t end = conf_span_until(line, "]");
     int error = finish_section(parser);
 
     if (error)
         return error;
     if (end == line.length)
-        return conf_fail(parser->error, line.place, "%s has no \"]\"; allowed: [slat], [guest NAME]",
+        return conf_fail(parser->error, line.place, "%s has no \"]\"; allowed: [slat], [guest NAME], [script]",
                          conf_quote(line.at, line.length).text);
 
     struct conf_span inside = conf_span_trim(conf_span_skip_blanks(conf_span_from(conf_span_first(line, end), 1)));
@@ -156,9 +201,11 @@ static int parse_header(struct parser *parser, struct conf_span line)
         error = start_slat(parser, line, name);
     else if (conf_span_equals(kind, kinds[1]))
         error = start_guest(parser, line, name);
+    else if (conf_span_equals(kind, kinds[2]))
+        error = start_script(parser, line, name);
     else
         error = conf_fail(parser->error, kind.place, "unknown section %s%s", conf_quote(kind.at, kind.length).text,
-                          conf_suggest(kind.at, kind.length, kinds, 2).text);
+                          conf_suggest(kind.at, kind.length, kinds, 3).text);
     if (!error && !conf_span_is_over(behind))
         error = conf_fail(parser->error, behind.place, "%s after the section's name; allowed: a comment",
                           conf_quote(behind.at, behind.length).text);
@@ -199,7 +246,8 @@ static int parse_setting(struct parser *parser, struct conf_span line)
         return conf_fail(parser->error, line.place, "%s without a key; allowed: KEY = VALUE, [SECTION]",
                          conf_quote(line.at, line.length).text);
     if (!parser->keys)
-        return conf_fail(parser->error, line.place, "%s before the first section; allowed: [slat], [guest NAME]",
+        return conf_fail(parser->error, line.place,
+                         "%s before the first section; allowed: [slat], [guest NAME], [script]",
                          conf_quote(key.at, key.length).text);
     while (i < parser->key_count && !conf_span_equals(key, parser->keys[i].name))
         i++;

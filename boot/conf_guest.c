@@ -105,6 +105,11 @@ static int set_backing(const struct conf_setting *setting)
     return conf_word(setting, backing_names, BACKING_COUNT, &setting->guest->on_demand);
 }
 
+static int set_hypercalls(const struct conf_setting *setting)
+{
+    return conf_word(setting, yes_no_names, YES_NO_COUNT, &setting->guest->hypercalls);
+}
+
 static int set_expect(const struct conf_setting *setting)
 {
     size_t backslashes = 0;
@@ -238,6 +243,7 @@ const struct conf_key conf_guest_keys[CONF_GUEST_KEYS] = {
     [KEY_START] = { "start", WORD_LIMIT, false, set_start },
     [KEY_LARGEST_PAGE] = { "largest-page", WORD_LIMIT, false, set_largest_page },
     [KEY_BACKING] = { "backing", WORD_LIMIT, false, set_backing },
+    [KEY_HYPERCALLS] = { "hypercalls", WORD_LIMIT, false, set_hypercalls },
     [KEY_EXPECT] = { "expect", CONF_PATTERN_SIZE - 1, false, set_expect },
     [KEY_EXPECT_END] = { "expect-end", WORD_LIMIT, false, set_expect_end },
     [KEY_TIMEOUT] = { "timeout", WORD_LIMIT, false, set_timeout },

@@ -27,6 +27,7 @@ enum conf_guest_key {
     KEY_START,
     KEY_LARGEST_PAGE,
     KEY_BACKING,
+    KEY_HYPERCALLS,
     KEY_EXPECT,
     KEY_EXPECT_END,
     KEY_TIMEOUT,

@@ -51,3 +51,9 @@ const char *const yes_no_names[YES_NO_COUNT] = {
     [0] = "no",
     [1] = "yes",
 };
+
+const char *const choice_names[CHOICE_COUNT] = {
+    [CHOICE_AUTO] = "auto",
+    [CHOICE_YES] = "yes",
+    [CHOICE_NO] = "no",
+};

@@ -7,6 +7,7 @@
 
 enum { IMAGE_FORMAT_COUNT = IMAGE_LINUX + 1, FLAT_START_COUNT = FLAT_64 + 1 };
 enum { CONF_PAGE_COUNT = CONF_PAGE_1G + 1, AT_END_COUNT = AT_END_HALT + 1, BACKING_COUNT = 2, YES_NO_COUNT = 2 };
+enum { CHOICE_COUNT = CHOICE_NO + 1 };
 
 extern const char *const image_format_names[IMAGE_FORMAT_COUNT];
 extern const char *const flat_start_names[FLAT_START_COUNT];
@@ -14,5 +15,6 @@ extern const char *const conf_page_names[CONF_PAGE_COUNT];
 extern const char *const at_end_names[AT_END_COUNT];
 extern const char *const backing_names[BACKING_COUNT]; /* index: guest_conf.on_demand */
 extern const char *const yes_no_names[YES_NO_COUNT];
+extern const char *const choice_names[CHOICE_COUNT];
 
 #endif

@@ -19,6 +19,8 @@ enum {
     CONF_CMDLINE_SIZE = 1024,
     CONF_MODULE_SIZE = 256,
     CONF_PATTERN_SIZE = 128,
+    CONF_MAX_COMMANDS = 64,
+    CONF_COMMAND_SIZE = 120,
 };
 
 /* How a guest can end. expect-end names the same set: hv/vm.c and conf_guest.c share guest_end_names[]. */
@@ -42,6 +44,7 @@ enum image_format { IMAGE_AUTO, IMAGE_FLAT, IMAGE_MULTIBOOT, IMAGE_LINUX };
 enum flat_start { FLAT_REAL, FLAT_32, FLAT_64 };
 enum conf_page_size { CONF_PAGE_4K = 1, CONF_PAGE_2M = 2, CONF_PAGE_1G = 3 };
 enum conf_at_end { AT_END_POWEROFF, AT_END_REBOOT, AT_END_HALT };
+enum conf_choice { CHOICE_AUTO, CHOICE_YES, CHOICE_NO }; /* auto: what the processor needs */
 
 struct guest_module {
     char path[CONF_PATH_SIZE];   /* absolute on the boot volume, with '\\' */
@@ -72,6 +75,7 @@ struct guest_conf {
     uint64_t entry;         /* flat images only: guest-physical address */
     uint32_t largest_page;  /* enum conf_page_size: limit for the EPT */
     uint32_t on_demand;     /* 1: frames are given when first touched; 0: all at creation */
+    uint32_t hypercalls;    /* 1: the guest may give the monitor commands about itself */
     uint32_t expect_end;    /* enum guest_end; GUEST_END_NONE is not allowed */
     uint32_t expect_status; /* for GUEST_END_EXIT: the 32-bit value written to the debug-exit port */
     uint64_t timeout_ms;    /* from the guest's first instruction on; 0: none */
@@ -81,8 +85,11 @@ struct guest_conf {
 struct slat_conf {
     uint32_t at_end; /* enum conf_at_end */
     uint32_t guest_count;
-    uint32_t slice_us; /* how long a guest runs before the next one's turn, in microseconds */
-    uint32_t audit;    /* 1: whenever a guest ends, the invariants of the memory core are checked everywhere */
+    uint32_t slice_us;       /* how long a guest runs before the next one's turn, in microseconds */
+    uint32_t audit;          /* 1: whenever a guest ends, the invariants of the memory core are checked everywhere */
+    uint32_t nx_large_pages; /* enum conf_choice: guests cannot execute from large pages; executing splits them */
+    uint32_t command_count;
+    char commands[CONF_MAX_COMMANDS][CONF_COMMAND_SIZE]; /* for the monitor, in order */
     struct guest_conf guests[CONF_MAX_GUESTS];
 };
 

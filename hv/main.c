@@ -9,14 +9,17 @@
 #include "arch/x86/serial.h"
 #include "arch/x86/start.h"
 #include "arch/x86/vmx.h"
+#include "hv/background.h"
 #include "hv/lib/format.h"
 #include "hv/lib/log.h"
 #include "hv/lib/string.h"
 #include "hv/memory_setup.h"
 #include "hv/report.h"
 #include "hv/screen.h"
+#include "hv/script.h"
 #include "hv/task.h"
 #include "hv/vm.h"
+#include "hv/vm_list.h"
 #include "mm/frame.h"
 #include "mm/port.h"
 
@@ -100,6 +103,7 @@ static void create_guest(const struct boot_info *info, const struct guest_conf *
 
     struct vm *vm = port_frame_address(frame);
     vms[vm_count++] = vm;
+    vm_list_add(vm);
     vm_create(vm, conf, &files, (u16)(number + 1));
     if (!vm->runs)
         vm_log_end(vm);
@@ -124,7 +128,7 @@ static void set_environment(const struct boot_info *info, const struct slat_conf
     vm_set_environment(&environment);
 }
 
-static void report_machine(const struct boot_info *info)
+static void report_machine(const struct boot_info *info, const struct mm_caps *caps)
 {
     struct frame_stats stats = frame_get_stats();
 
@@ -133,7 +137,21 @@ static void report_machine(const struct boot_info *info)
              vmx_caps.unrestricted ? "unrestricted guest" : "no unrestricted guest",
              (unsigned long long)(info->tsc_hz + 500000) / 1000000, vmx_caps.missing[0] ? "; does without " : "",
              vmx_caps.missing);
+    if (caps->nx_large)
+        log_line("large pages are not executable (iTLB multihit)");
     log_line("memory: %llu MiB free for guests", (unsigned long long)(stats.free << PAGE_SHIFT) >> 20);
+}
+
+static bool wants_nx_large(const struct slat_conf *conf)
+{
+    switch ((enum conf_choice)conf->nx_large_pages) {
+    case CHOICE_YES:
+        return true;
+    case CHOICE_NO:
+        return false;
+    default:
+        return arch_needs_nx_large();
+    }
 }
 
 /* How long it took from the firmware's call to the first instruction of a guest, in TSC ticks (instructions in Bochs). */
@@ -189,22 +207,27 @@ _Noreturn void hv_main(const struct boot_info *info)
         log_line("no lines on the screen: what the firmware says about it cannot be used");
     if (arch_start(&caps, reason))
         stop(reason);
+    caps.nx_large = wants_nx_large(conf);
     mm_init(&caps);
-    report_machine(info);
+    report_machine(info, &caps);
     set_environment(info, conf);
     for (u32 i = 0; i < conf->guest_count; i++)
         create_guest(info, &conf->guests[i], i);
+    if (background_start() || script_start(conf))
+        stop("no memory for the monitor");
     u64 tsc_at_entry = info->tsc_at_entry;
     memory_setup_free_boot_data(info);
 
     task_run_all();
 
     report_start(tsc_at_entry);
-    unsigned failed = report_guests(vms, vm_count);
+    unsigned failed = report_guests(vms, vm_count), failed_commands = script_report();
     destroy_guests();
     arch_stop();
     if (failed)
         log_line("result: fail (%u of %u guests did not end as expected)", failed, vm_count);
+    else if (failed_commands)
+        log_line("result: fail (%u commands of the script failed)", failed_commands);
     else
         log_line("result: pass (%u of %u guests ended as expected)", vm_count, vm_count);
     end_run();

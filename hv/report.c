@@ -46,12 +46,39 @@ static void exits_note(const struct vm *vm)
         log_line("  %s: exits: %s", vm->conf.name, text);
 }
 
+/* What the memory core did for the guest, as far as it did anything. */
+static void memory_note(const struct vm *vm)
+{
+    const struct {
+        u64 count;
+        const char *what;
+    } notes[] = {
+        { vm->stats.splits, "splits" },
+        { vm->stats.splits_for_execution, "of them for execution" },
+        { vm->stats.collapses, "collapses" },
+        { vm->stats.dirty, "dirty pages" },
+        { vm->stats.faults_lockless, "faults resolved without a lock" },
+        { vm->stats.faults_retried, "faults retried" },
+    };
+    char text[200];
+    size_t length = 0;
+
+    for (unsigned i = 0; i < sizeof(notes) / sizeof(notes[0]) && length < sizeof(text); i++) {
+        if (notes[i].count)
+            length += (size_t)format_text(text + length, sizeof(text) - length, "%s%llu %s", length ? ", " : "",
+                                          (unsigned long long)notes[i].count, notes[i].what);
+    }
+    if (length)
+        log_line("  %s: %s", vm->conf.name, text);
+}
+
 /* Things that a person who wonders about a guest wants to know, and that have no column. */
 static void table_notes(const struct vm *vm)
 {
     const struct port_bus *bus = &vm->platform.bus;
 
     exits_note(vm);
+    memory_note(vm);
     if (vm->vcpu.unknown_msrs) {
         log_line("  %s: %llu accesses to unknown MSRs, #GP each; the first: %#x", vm->conf.name,
                  (unsigned long long)vm->vcpu.unknown_msrs, (unsigned)vm->vcpu.first_unknown_msr);

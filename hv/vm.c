@@ -5,11 +5,15 @@
 #include "arch/x86/cpu.h"
 #include "hv/lib/format.h"
 #include "hv/lib/log.h"
+#include "hv/lib/string.h"
 #include "hv/memory_setup.h"
 #include "hv/task.h"
 #include "hv/vm_internal.h"
+#include "hv/vm_list.h"
+#include "hv/vm_snapshot.h"
 #include "mm/audit.h"
 #include "mm/frame.h"
+#include "mm/page_set.h"
 
 struct vm_environment vm_environment;
 
@@ -23,6 +27,11 @@ u64 vm_ticks_to_ns(u64 ticks)
     u64 hz = vm_environment.tsc_hz;
 
     return ticks / hz * 1000000000ull + ticks % hz * 1000000000ull / hz; /* seconds first, then the rest */
+}
+
+u64 vm_now_ns(void)
+{
+    return vm_ticks_to_ns(rdtsc());
 }
 
 u64 vm_age_ns(const struct vm *vm)
@@ -77,18 +86,27 @@ static void audit(struct vm *vm)
              (unsigned long long)vm->stats.tables);
 }
 
+static void run_slice(struct vm *vm)
+{
+    vm->in_slice = true;
+    vcpu_run(&vm->vcpu, slice_deadline(vm));
+    vm->in_slice = false;
+    check_console(vm);
+}
+
 void vm_run(void *argument)
 {
     struct vm *vm = argument;
 
     while (vm->runs) {
-        vcpu_run(&vm->vcpu, slice_deadline(vm));
-        check_console(vm);
+        if (vm->holds == 0)
+            run_slice(vm);
         check_timeout(vm);
         if (vm->runs)
             task_yield();
     }
     guest_console_flush(&vm->console);
+    vm_wait_unused(vm);
     vm->stats = vm_memory_get_stats(vm->memory);
     vm_log_end(vm);
     audit(vm);
@@ -102,7 +120,11 @@ void vm_destroy(struct vm *vm)
         vcpu_destroy(&vm->vcpu);
         vm->has_vcpu = false;
     }
+    for (unsigned i = 0; i < VM_SLOTS; i++)
+        page_set_destroy(vm->reported[i]);
+    memset(vm->reported, 0, sizeof(vm->reported));
     if (vm->memory) {
+        vm_snapshot_drop_all(vm);
         vm_memory_destroy(vm->memory);
         vm->memory = NULL;
     }

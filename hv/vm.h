@@ -5,10 +5,26 @@
 
 #include "arch/x86/vcpu.h"
 #include "boot/guest_conf.h"
+#include "hv/console_lines.h"
 #include "hv/dev/platform.h"
 #include "hv/guest_console.h"
 #include "hv/load/image.h"
 #include "mm/vm_memory.h"
+
+/* A guest's memory is one backing, shown in one slot or, where there is more than fits below 4 GiB, in two. */
+enum { VM_SLOTS = 2 };
+struct vm_slot {
+    u32 id;
+    gfn_t base;
+    u64 npages;
+    u64 offset; /* page of the backing that `base` shows */
+};
+
+/* The slots of a guest with so many bytes of memory; how many. */
+unsigned vm_slots(u64 memory, struct vm_slot slots[VM_SLOTS]);
+
+struct page_set;
+struct vm_snapshot;
 
 struct vm {
     struct guest_conf conf; /* set once */
@@ -21,6 +37,19 @@ struct vm {
     struct vm_memory *memory; /* NULL: never created, or destroyed */
     struct platform platform;
     struct guest_console console;
+    struct console_lines lines; /* of the console, for the monitor's `expect` */
+
+    /* who works on it besides its own task: hv/vm_list.h */
+    bool in_slice;     /* its task is in vcpu_run() */
+    u32 users;         /* as long as there are some, memory and vCPU stay */
+    u32 holds;         /* as long as there are some, no slice begins */
+    bool is_paused;    /* the monitor has one of the holds */
+    bool is_commanded; /* the monitor executes a command about it */
+
+    /* of the monitor: */
+    struct page_set *reported[VM_SLOTS]; /* by the last `dirty harvest`; NULL: `dirty start` was not given */
+    bool keeps_small_pages;              /* said by `dirty stop NAME keep`, until `collapse` */
+    struct vm_snapshot *snapshots;       /* the latest first */
 
     /* how it ended: */
     enum guest_end end;
@@ -54,6 +83,9 @@ struct vm_files {
  * `vpid` is unique among all VMs, 1 or more.
  */
 void vm_create(struct vm *vm, const struct guest_conf *conf, const struct vm_files *files, u16 vpid);
+
+/* Nanoseconds of the host's clock, from anywhere. */
+u64 vm_now_ns(void);
 
 /* A task's function: runs the guest to its end, and destroys it. */
 void vm_run(void *vm);

@@ -7,22 +7,20 @@
 #include "hv/lib/format.h"
 #include "hv/lib/log.h"
 #include "hv/lib/string.h"
-#include "hv/load/guest_memory_map.h"
 #include "hv/vm_internal.h"
 #include "mm/backing.h"
 #include "mm/frame.h"
 
 static int add_slots(struct vm *vm, struct backing *backing)
 {
-    u64 pages = vm->conf.memory >> PAGE_SHIFT, low = GUEST_BELOW_4G >> PAGE_SHIFT;
-    u64 low_pages = pages < low ? pages : low;
+    struct vm_slot slots[VM_SLOTS];
+    unsigned count = vm_slots(vm->conf.memory, slots);
     enum level largest = (enum level)vm->conf.largest_page;
-    int error = vm_memory_add_slot(vm->memory, 0, (gfn_t){ 0 }, low_pages, backing, 0, 0, largest);
+    int error = 0;
 
-    if (!error && pages > low_pages) {
-        gfn_t high = { GUEST_ABOVE_4G >> PAGE_SHIFT };
-        error = vm_memory_add_slot(vm->memory, 1, high, pages - low_pages, backing, low_pages, 0, largest);
-    }
+    for (unsigned i = 0; i < count && !error; i++)
+        error = vm_memory_add_slot(vm->memory, slots[i].id, slots[i].base, slots[i].npages, backing, slots[i].offset, 0,
+                                   largest);
     return error;
 }
 
@@ -61,7 +59,7 @@ static void create_platform(struct vm *vm)
     const struct guest_console_config console = {
         .context = vm,
         .emit = vm_emit_line,
-        .match = vm->conf.expect[0] ? vm_match_line : NULL,
+        .match = vm_match_line,
         .output_limit = vm->conf.output_limit,
     };
     const struct platform_config platform = {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a guest does to the world around it: its exits, called by arch/x86, and what its devices and its console call. */
+#include "hv/hypercall.h"
 #include "hv/lib/format.h"
 #include "hv/lib/log.h"
 #include "hv/pattern.h"
@@ -16,9 +17,10 @@ void vm_emit_line(void *context, const char *line)
 
 bool vm_match_line(void *context, const char *line)
 {
-    const struct vm *vm = context;
+    struct vm *vm = context;
 
-    return pattern_found(vm->conf.expect, line);
+    console_lines_add(&vm->lines, line);
+    return vm->conf.expect[0] != '\0' && pattern_found(vm->conf.expect, line);
 }
 
 void vm_console_byte(void *context, u8 byte)
@@ -84,5 +86,6 @@ const struct vcpu_ops vm_vcpu_ops = {
     .port_read = port_read,
     .port_write = port_write,
     .halt = halt,
+    .hypercall = vm_hypercall,
     .ended = ended,
 };

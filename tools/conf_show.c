@@ -64,6 +64,7 @@ static void put_guest(struct writer *writer, const struct guest_conf *guest)
     }
     put(writer, "largest-page = %s\n", conf_page_names[guest->largest_page]);
     put(writer, "backing = %s\n", backing_names[guest->on_demand]);
+    put(writer, "hypercalls = %s\n", yes_no_names[guest->hypercalls]);
     put_quoted(writer, "expect", guest->expect);
     if (guest->expect_end == GUEST_END_EXIT)
         put(writer, "expect-end = exit %u\n", guest->expect_status);
@@ -82,8 +83,13 @@ size_t conf_show(const struct slat_conf *conf, char *to, size_t size)
     put(&writer, "[slat]\nat-end = %s\n", at_end_names[conf->at_end]);
     put_number(&writer, "slice", conf->slice_us, conf_us_units);
     put(&writer, "audit = %s\n", yes_no_names[conf->audit]);
+    put(&writer, "nx-large-pages = %s\n", choice_names[conf->nx_large_pages]);
     for (unsigned i = 0; i < conf->guest_count; i++)
         put_guest(&writer, &conf->guests[i]);
+    if (conf->command_count)
+        put(&writer, "\n[script]\n");
+    for (unsigned i = 0; i < conf->command_count; i++)
+        put_quoted(&writer, "do", conf->commands[i]);
     return writer.length;
 }
 

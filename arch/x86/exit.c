@@ -11,14 +11,6 @@
 #include "arch/x86/vcpu_switch.h"
 #include "arch/x86/vmcs.h"
 
-/* The next entry starts behind the instruction that caused the exit. */
-static void skip_instruction(struct vcpu *vcpu)
-{
-    u64 rip = vcpu->exit_rip + vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH);
-
-    vmcs_write(VMCS_GUEST_RIP, guest_in_64bit_mode() ? rip : (u32)rip);
-}
-
 /* What the processor does at the end of an instruction, and of each iteration of a repeated one. */
 static void end_instruction(void)
 {
@@ -28,6 +20,14 @@ static void end_instruction(void)
         vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, interruptibility & ~BLOCKING_BY_STI_MOV_SS);
     if (vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_TF)
         vmcs_write(VMCS_GUEST_PENDING_DEBUG, vmcs_read(VMCS_GUEST_PENDING_DEBUG) | PENDING_SINGLE_STEP);
+}
+
+void vcpu_skip_instruction(struct vcpu *vcpu)
+{
+    u64 rip = vcpu->exit_rip + vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH);
+
+    vmcs_write(VMCS_GUEST_RIP, guest_in_64bit_mode() ? rip : (u32)rip);
+    end_instruction();
 }
 
 static enum exit_action exit_external_interrupt(struct vcpu *vcpu)
@@ -84,6 +84,22 @@ enum exit_action exit_general_protection(struct vcpu *vcpu)
     return EXIT_STAY;
 }
 
+/* The exit comes at every CPL; what asks the hypervisor for something is the guest's kernel, or nobody. */
+static enum exit_action exit_vmcall(struct vcpu *vcpu)
+{
+    bool is_kernel = RIGHTS_DPL(vmcs_read(VMCS_GUEST_SS_ACCESS_RIGHTS)) == 0; /* SS.DPL is the CPL, in every mode */
+    enum hypercall_result result = is_kernel && vcpu->ops->hypercall ? vcpu->ops->hypercall(vcpu) : HYPERCALL_UNDEFINED;
+
+    switch (result) {
+    case HYPERCALL_DONE:
+        return EXIT_NEXT;
+    case HYPERCALL_STAY:
+        return EXIT_STAY;
+    default:
+        return exit_undefined(vcpu);
+    }
+}
+
 /* INVD, WBINVD: the guest's memory is write-back and nobody but processors reads it: nothing to do. */
 static enum exit_action exit_nothing_to_do(struct vcpu *vcpu)
 {
@@ -122,7 +138,7 @@ static enum exit_action (*const handlers[EXIT_REASON_COUNT])(struct vcpu *vcpu) 
     [EXIT_REASON_INVD] = exit_nothing_to_do,
     [EXIT_REASON_RDPMC] = exit_general_protection, /* no counters */
     [EXIT_REASON_RSM] = exit_undefined,
-    [EXIT_REASON_VMCALL] = exit_undefined, /* no hypercalls yet */
+    [EXIT_REASON_VMCALL] = exit_vmcall,
     [EXIT_REASON_VMCLEAR] = exit_undefined,
     [EXIT_REASON_VMLAUNCH] = exit_undefined,
     [EXIT_REASON_VMPTRLD] = exit_undefined,
@@ -147,6 +163,7 @@ static enum exit_action (*const handlers[EXIT_REASON_COUNT])(struct vcpu *vcpu) 
     [EXIT_REASON_XSETBV] = exit_xsetbv,
     [EXIT_REASON_VMFUNC] = exit_undefined,
     [EXIT_REASON_ENCLS] = exit_undefined,
+    [EXIT_REASON_PML_FULL] = exit_ignored, /* every exit empties it */
 };
 
 void exit_dispatch(struct vcpu *vcpu, u32 reason)
@@ -164,8 +181,7 @@ void exit_dispatch(struct vcpu *vcpu, u32 reason)
     case EXIT_STAY:
         break;
     case EXIT_NEXT:
-        skip_instruction(vcpu);
-        end_instruction();
+        vcpu_skip_instruction(vcpu);
         break;
     case EXIT_AGAIN:
         end_instruction();

@@ -61,6 +61,9 @@
 #define FEATURE_CONTROL_VMX_IN_SMX (1ull << 1)
 #define FEATURE_CONTROL_VMX        (1ull << 2) /* outside SMX: the one that slat needs */
 
+/* MSR_ARCH_CAPABILITIES; there where CPUID.7.0:EDX[29] is 1 */
+#define ARCH_CAPS_IF_PSCHANGE_MC_NO (1ull << 6) /* no machine check when the size of a page changes that is executed */
+
 /* MSR_APIC_BASE */
 #define APIC_BASE_X2APIC  (1ull << 10)
 #define APIC_BASE_ENABLE  (1ull << 11)

@@ -8,6 +8,7 @@ section .text
 %define VMCS_HOST_RSP 0x6c14
 %define GPR_RDI       56          ; struct vcpu in vcpu.h: static_assert in vcpu.c
 %define LAUNCHED      128
+%define HOST_RSP      136
 
 %macro EACH_GPR 1                 ; all but RSP (in the VMCS) and RDI (it holds the vcpu)
     %1 rax, 0
@@ -39,7 +40,9 @@ section .text
     xor %1, %1
 %endmacro
 
-; int vmx_enter(struct vcpu *vcpu): 0 after a VM exit, 1 when the entry failed at once (VMfail).
+extern exit_quickly
+
+; int vmx_enter(struct vcpu *vcpu): 0 after a VM exit that exit_quickly() has left, 1 when an entry failed at once (VMfail).
 global vmx_enter:function
 vmx_enter:
     push rbp
@@ -49,8 +52,12 @@ vmx_enter:
     push r14
     push r15
     push rdi                      ; found again at vmx_exit
+    cmp [rdi + HOST_RSP], rsp     ; a task's stack is nearly always at the same place here
+    je .stack_is_known
+    mov [rdi + HOST_RSP], rsp
     mov eax, VMCS_HOST_RSP
     vmwrite rax, rsp
+.stack_is_known:
     cmp qword [rdi + LAUNCHED], 0
     EACH_GPR LOAD                 ; MOV leaves the flags alone
     mov rdi, [rdi + GPR_RDI]
@@ -72,9 +79,19 @@ vmx_exit:
     EACH_GPR STORE
     pop rax
     mov [rdi + GPR_RDI], rax
+    EACH_GPR CLEAR
+    call exit_quickly             ; the stack is aligned: seven registers and a return address lie on it
+    mov rdi, [rsp]
+    test al, al
+    jz .out
+    EACH_GPR LOAD
+    mov rdi, [rdi + GPR_RDI]
+    vmresume
+    jmp vmx_enter.failed
+.out:
     mov qword [rdi + LAUNCHED], 1
     add rsp, 8
-    EACH_GPR CLEAR                ; RAX = 0 is the result
+    xor eax, eax
 restore:
     pop r15
     pop r14

@@ -8,6 +8,7 @@
 #include "arch/x86/fixup.h"
 #include "arch/x86/gdt.h"
 #include "arch/x86/guest_features.h"
+#include "arch/x86/itlb_multihit.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/paging.h"
 #include "arch/x86/panic.h"
@@ -15,6 +16,8 @@
 #include "arch/x86/vmcs.h"
 #include "arch/x86/vmx.h"
 #include "hv/lib/log.h"
+
+static const u32 CPUID_EDX_ARCH_CAPS = 1u << 29; /* leaf 7 */
 
 static void report_vmcs(void)
 {
@@ -61,10 +64,19 @@ int arch_start(struct mm_caps *caps, char reason[VMX_REASON_SIZE])
         .page_1g = vmx_caps.page_1g,
         .access_dirty = vmx_caps.access_dirty,
         .execute_only = vmx_caps.execute_only,
+        .log_modifications = vmx_caps.pml,
         .levels = vmx_caps.ept_levels,
         .physical_bits = vmx_caps.physical_bits,
     };
     return 0;
+}
+
+bool arch_needs_nx_large(void)
+{
+    bool has_arch_caps = cpuid(0).eax >= 7 && (cpuid_count(7, 0).edx & CPUID_EDX_ARCH_CAPS);
+    u64 arch_caps = has_arch_caps ? rdmsr(MSR_ARCH_CAPABILITIES) : 0;
+
+    return itlb_multihit_affected_signature(cpuid(1).eax, has_arch_caps, arch_caps);
 }
 
 void arch_stop(void)

@@ -13,6 +13,9 @@ void arch_start_early(const struct boot_info *info);
 /* The rest, when the frame allocator works: interrupt controllers, extended state, VMX. 0, or an error and its reason. */
 int arch_start(struct mm_caps *caps, char reason[VMX_REASON_SIZE]);
 
+/* Large EPT entries must not be executable on this processor (C7). Any time. */
+bool arch_needs_nx_large(void);
+
 /* Leaves VMX operation. */
 void arch_stop(void);
 

@@ -8,6 +8,7 @@
 #include "arch/x86/exit.h"
 #include "arch/x86/guest_state.h"
 #include "arch/x86/msr_bitmap.h"
+#include "arch/x86/pml.h"
 #include "arch/x86/vcpu_switch.h"
 #include "arch/x86/vmcs.h"
 #include "arch/x86/vmcs_setup.h"
@@ -20,15 +21,18 @@
 
 int vmx_enter(struct vcpu *vcpu); /* run.nasm */
 
-static_assert(offsetof(struct vcpu, gpr) == 0 && offsetof(struct vcpu, launched) == 128, "run.nasm knows them");
+static_assert(offsetof(struct vcpu, gpr) == 0 && offsetof(struct vcpu, launched) == 128 &&
+                  offsetof(struct vcpu, host_rsp) == 136,
+              "run.nasm knows them");
 
 int vcpu_create(struct vcpu *vcpu, struct vm *vm, struct vm_memory *memory, const struct vcpu_ops *ops, u16 vpid)
 {
-    pfn_t *const frames[] = { &vcpu->vmcs, &vcpu->msr_bitmap, &vcpu->xsave };
+    pfn_t *const frames[] = { &vcpu->vmcs, &vcpu->msr_bitmap, &vcpu->xsave, &vcpu->pml };
+    unsigned count = vmx_caps.pml ? 4 : 3;
 
     *vcpu = (struct vcpu){ .vm = vm, .memory = memory, .ops = ops, .vpid = vmx_caps.vpid ? vpid : 0 };
     assert(guest_xsave_size() <= PAGE_SIZE);
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < count; i++) {
         if (frame_alloc(0, FRAME_CONTROL, frames[i])) {
             while (i--)
                 frame_free(*frames[i], 0, FRAME_CONTROL);
@@ -59,6 +63,8 @@ void vcpu_destroy(struct vcpu *vcpu)
     frame_free(vcpu->vmcs, 0, FRAME_CONTROL);
     frame_free(vcpu->msr_bitmap, 0, FRAME_CONTROL);
     frame_free(vcpu->xsave, 0, FRAME_CONTROL);
+    if (vmx_caps.pml)
+        frame_free(vcpu->pml, 0, FRAME_CONTROL);
 }
 
 const char *vcpu_cannot_start(const struct guest_start *start)
@@ -124,16 +130,6 @@ static void first_entry(struct vcpu *vcpu)
     vmcs_write(VMCS_TSC_OFFSET, vcpu->tsc_offset);
 }
 
-/* The one place where reasons not to enter are looked at. False: the guest does not run on. */
-static bool handle_requests(struct vcpu *vcpu)
-{
-    if (vcpu->requests & REQUEST_STOP)
-        return false;
-    if (vcpu->requests & REQUEST_EVENT)
-        event_inject(vcpu);
-    return true;
-}
-
 static void handle_exit(struct vcpu *vcpu)
 {
     u32 reason = (u32)vmcs_read(VMCS_EXIT_REASON);
@@ -166,11 +162,21 @@ void vcpu_resume(struct vcpu *vcpu)
     running = vcpu;
 }
 
-/* What the memory core asks of an entry: the root to use, and INVEPT where translations may be left that are gone. */
-static int enter(struct vcpu *vcpu)
+enum entry_result { ENTRY_DONE, ENTRY_FAILED, ENTRY_BLOCKED };
+
+/* One stay in the guest, as the memory core wants it. */
+static enum entry_result enter(struct vcpu *vcpu)
 {
     struct vcpu_entry entry = vcpu_memory_enter(&vcpu->mmu);
 
+    if (entry.blocked) {
+        vcpu_memory_leave(&vcpu->mmu);
+        return ENTRY_BLOCKED;
+    }
+    if (vcpu->requests & REQUEST_EVENT)
+        event_inject(vcpu);
+    if (entry.log != vcpu->logs_modifications)
+        pml_switch(vcpu, entry.log);
     if (entry.invept) {
         u64 eptp = vmx_eptp(entry.root, entry.levels);
 
@@ -178,26 +184,45 @@ static int enter(struct vcpu *vcpu)
         vmx_invept(eptp);
     }
     int failed = vmx_enter(vcpu);
+    /* Those that exit_quickly() has handled are counted here, once for the stay. */
+    vcpu->exits += vcpu->mmu.quick_faults;
+    vcpu->exits_by_reason[EXIT_REASON_EPT_VIOLATION] += vcpu->mmu.quick_faults;
+    if (vcpu->logs_modifications)
+        pml_drain(vcpu);
     vcpu_memory_leave(&vcpu->mmu);
-    return failed;
+    return failed ? ENTRY_FAILED : ENTRY_DONE;
+}
+
+/* What is left of the slice: time that passes in the hypervisor counts too. */
+static void set_timer(u64 ticks)
+{
+    u64 timer = ticks >> vmx_caps.timer_shift;
+
+    vmcs_write(VMCS_PREEMPTION_TIMER, timer < 0xffffffff ? timer : 0xffffffff);
 }
 
 static void run_slice(struct vcpu *vcpu, u64 deadline)
 {
     if (!vcpu->first_entry_tsc)
         first_entry(vcpu);
+    /* Quick exits do not set the timer. Where it would begin anew with each of them there are none. */
+    vcpu->quick_until = vmx_caps.save_timer ? deadline : 0;
     for (;;) {
         u64 now = rdtsc();
-        if (now >= deadline || (vcpu->requests && !handle_requests(vcpu)))
+        if (now >= deadline || (vcpu->requests & REQUEST_STOP))
             return;
-        u64 timer = (deadline - now) >> vmx_caps.timer_shift;
-        vmcs_write(VMCS_PREEMPTION_TIMER, timer < 0xffffffff ? timer : 0xffffffff);
+        set_timer(deadline - now);
         assert(vcpu_is_current(vcpu));
-        if (enter(vcpu)) {
+        switch (enter(vcpu)) {
+        case ENTRY_DONE:
+            handle_exit(vcpu);
+            break;
+        case ENTRY_FAILED:
             entry_failure_report(vcpu, 0);
             return;
+        case ENTRY_BLOCKED:
+            return;
         }
-        handle_exit(vcpu);
     }
 }
 

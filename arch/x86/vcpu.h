@@ -18,6 +18,13 @@ struct vcpu;
 /* General registers in the order of their numbers in instructions; rsp lives in the VMCS. run.nasm knows the layout. */
 enum gpr { RAX, RCX, RDX, RBX, RSP_IN_VMCS, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, GPR_COUNT };
 
+/* What follows a hypercall. */
+enum hypercall_result {
+    HYPERCALL_UNDEFINED, /* #UD, as without a hypervisor */
+    HYPERCALL_DONE,      /* RIP moves behind the instruction */
+    HYPERCALL_STAY, /* RIP is right: vcpu_skip_instruction() or vcpu_restore() was called, or the guest has ended */
+};
+
 /* What a guest's exits mean to the machine around it: the hypervisor's half (hv/vm_exits.c), given at creation. */
 struct vcpu_ops {
     /* `size` is 1, 2 or 4; absent ports read as all ones. */
@@ -25,6 +32,8 @@ struct vcpu_ops {
     void (*port_write)(struct vcpu *vcpu, u16 port, unsigned size, u32 value);
     /* HLT, at vcpu->exit_rip. */
     void (*halt)(struct vcpu *vcpu, bool interrupts_enabled);
+    /* VMCALL with CPL 0; its registers are vcpu->gpr. NULL: #UD. */
+    enum hypercall_result (*hypercall)(struct vcpu *vcpu);
     /* Called once, by vcpu_end(). */
     void (*ended)(struct vcpu *vcpu);
 };
@@ -37,9 +46,18 @@ enum {
 
 enum { VCPU_END_TEXT = 200 };
 
+/* Guest state outside the VMCS, loaded while the vCPU is current on a processor; but for cr8, which is in no processor. */
+struct vcpu_registers {
+    u64 xcr0;
+    u64 dr[4], dr6, cr2;
+    u64 star, lstar, cstar, fmask, kernel_gs_base, tsc_aux;
+    u64 cr8;
+};
+
 struct vcpu {
     u64 gpr[GPR_COUNT]; /* offset 0: run.nasm */
     u64 launched;       /* offset 128: VMRESUME instead of VMLAUNCH */
+    u64 host_rsp;       /* offset 136: what the VMCS has, so that it is written only when it changes */
 
     /* set once: */
     struct vm *vm;
@@ -47,21 +65,22 @@ struct vcpu {
     struct vcpu_memory mmu;
     const struct vcpu_ops *ops;
     pfn_t vmcs, msr_bitmap, xsave;
-    u16 vpid; /* 0: none */
+    pfn_t pml; /* only with vmx_caps.pml: where the processor logs modifications */
+    u16 vpid;  /* 0: none */
 
     /* before the next entry: */
     u32 requests;
     u32 event_info; /* REQUEST_EVENT: interruption information with VALID, error code, instruction length */
     u32 event_error, event_length;
 
-    /* guest state outside the VMCS, loaded while the vCPU is current on a processor: */
-    u64 xcr0;
-    u64 dr[4], dr6, cr2;
-    u64 star, lstar, cstar, fmask, kernel_gs_base, tsc_aux;
-    u64 cr8;
+    struct vcpu_registers registers;
 
     u64 tsc_offset; /* guest's TSC = host's + tsc_offset */
-    u64 exit_rip;   /* RIP at the last exit */
+
+    /* the run loop's: */
+    bool logs_modifications; /* PML is on in the VMCS */
+    u64 quick_until;         /* host TSC: exits before it may be handled by exit_quickly() */
+    u64 exit_rip;            /* RIP at the last exit that was not handled so */
 
     /* how it ended: */
     enum guest_end end;
@@ -95,8 +114,14 @@ void vcpu_set_field(struct vcpu *vcpu, u32 field, u64 value);
 struct vcpu *vcpu_pause(void);
 void vcpu_resume(struct vcpu *vcpu);
 
-/* Runs the guest until it ends or the host's TSC passes `deadline`. */
+/*
+ * Runs the guest until it ends or the host's TSC passes `deadline`; less where it cannot go on before others have run. The
+ * deadline may be passed by as long as the hypervisor itself was busy meanwhile.
+ */
 void vcpu_run(struct vcpu *vcpu, u64 deadline);
+
+/* The next entry starts behind the instruction that caused the exit. Once, in the handler of that exit. */
+void vcpu_skip_instruction(struct vcpu *vcpu);
 
 /* Ends the guest with a reason; the first one stands. Callable from every exit handler and from vcpu_ops. */
 __attribute__((format(printf, 4, 5))) void vcpu_end(struct vcpu *vcpu, enum guest_end end, u32 status,

@@ -62,8 +62,8 @@ void vcpu_switch_reset(struct vcpu *vcpu)
     /* After INIT (SDM vol. 3, table 10-1): FCW 0x40 at power-up, 0x37f after FNINIT, which every user executes first. */
     *(u16 *)(area + FCW_OFFSET) = FCW_INIT;
     *(u32 *)(area + MXCSR_OFFSET) = MXCSR_INIT;
-    vcpu->xcr0 = XCR0_X87;
-    vcpu->dr6 = DR6_RESET;
+    vcpu->registers.xcr0 = XCR0_X87;
+    vcpu->registers.dr6 = DR6_RESET;
 }
 
 static void extended_state_save(struct vcpu *vcpu)
@@ -71,7 +71,7 @@ static void extended_state_save(struct vcpu *vcpu)
     void *area = port_frame_address(vcpu->xsave);
 
     if (xcr0_allowed) {
-        vcpu->xcr0 = xcr0_read();
+        vcpu->registers.xcr0 = xcr0_read();
         xcr0_write(xcr0_allowed); /* all of it: also what the guest has turned off for the moment */
         __asm__ volatile("xsave64 (%0)" : : "r"(area), "a"(~0u), "d"(~0u) : "memory");
     } else {
@@ -86,7 +86,7 @@ static void extended_state_load(struct vcpu *vcpu)
     if (xcr0_allowed) {
         xcr0_write(xcr0_allowed);
         __asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"(~0u), "d"(~0u) : "memory");
-        xcr0_write(vcpu->xcr0);
+        xcr0_write(vcpu->registers.xcr0);
     } else {
         __asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
     }
@@ -98,38 +98,38 @@ static void extended_state_load(struct vcpu *vcpu)
 static void save(struct vcpu *vcpu)
 {
     extended_state_save(vcpu);
-    DR_READ(0, vcpu->dr[0]);
-    DR_READ(1, vcpu->dr[1]);
-    DR_READ(2, vcpu->dr[2]);
-    DR_READ(3, vcpu->dr[3]);
-    vcpu->dr6 = dr6_read();
-    vcpu->cr2 = cr2_read();
-    vcpu->star = rdmsr(MSR_STAR);
-    vcpu->lstar = rdmsr(MSR_LSTAR);
-    vcpu->cstar = rdmsr(MSR_CSTAR);
-    vcpu->fmask = rdmsr(MSR_FMASK);
-    vcpu->kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE);
+    DR_READ(0, vcpu->registers.dr[0]);
+    DR_READ(1, vcpu->registers.dr[1]);
+    DR_READ(2, vcpu->registers.dr[2]);
+    DR_READ(3, vcpu->registers.dr[3]);
+    vcpu->registers.dr6 = dr6_read();
+    vcpu->registers.cr2 = cr2_read();
+    vcpu->registers.star = rdmsr(MSR_STAR);
+    vcpu->registers.lstar = rdmsr(MSR_LSTAR);
+    vcpu->registers.cstar = rdmsr(MSR_CSTAR);
+    vcpu->registers.fmask = rdmsr(MSR_FMASK);
+    vcpu->registers.kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE);
     if (guest_has_rdtscp())
-        vcpu->tsc_aux = rdmsr(MSR_TSC_AUX);
+        vcpu->registers.tsc_aux = rdmsr(MSR_TSC_AUX);
 }
 
 static void load(struct vcpu *vcpu)
 {
     vmcs_load(pfn_to_hpa(vcpu->vmcs));
     extended_state_load(vcpu);
-    DR_WRITE(0, vcpu->dr[0]); /* DR7 is in the VMCS: no breakpoint is armed while the hypervisor runs */
-    DR_WRITE(1, vcpu->dr[1]);
-    DR_WRITE(2, vcpu->dr[2]);
-    DR_WRITE(3, vcpu->dr[3]);
-    dr6_write(vcpu->dr6);
-    cr2_write(vcpu->cr2);
-    wrmsr(MSR_STAR, vcpu->star);
-    wrmsr(MSR_LSTAR, vcpu->lstar);
-    wrmsr(MSR_CSTAR, vcpu->cstar);
-    wrmsr(MSR_FMASK, vcpu->fmask);
-    wrmsr(MSR_KERNEL_GS_BASE, vcpu->kernel_gs_base);
+    DR_WRITE(0, vcpu->registers.dr[0]); /* DR7 is in the VMCS: no breakpoint is armed while the hypervisor runs */
+    DR_WRITE(1, vcpu->registers.dr[1]);
+    DR_WRITE(2, vcpu->registers.dr[2]);
+    DR_WRITE(3, vcpu->registers.dr[3]);
+    dr6_write(vcpu->registers.dr6);
+    cr2_write(vcpu->registers.cr2);
+    wrmsr(MSR_STAR, vcpu->registers.star);
+    wrmsr(MSR_LSTAR, vcpu->registers.lstar);
+    wrmsr(MSR_CSTAR, vcpu->registers.cstar);
+    wrmsr(MSR_FMASK, vcpu->registers.fmask);
+    wrmsr(MSR_KERNEL_GS_BASE, vcpu->registers.kernel_gs_base);
     if (guest_has_rdtscp())
-        wrmsr(MSR_TSC_AUX, vcpu->tsc_aux);
+        wrmsr(MSR_TSC_AUX, vcpu->registers.tsc_aux);
     if (has_ibpb)
         wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB); /* the last guest's branch history is not for this one */
 }
@@ -143,6 +143,11 @@ void vcpu_make_current(struct vcpu *vcpu)
     if (vcpu)
         load(vcpu);
     current = vcpu;
+}
+
+struct vcpu *vcpu_current(void)
+{
+    return current;
 }
 
 bool vcpu_is_current(const struct vcpu *vcpu)

@@ -18,6 +18,9 @@ void vcpu_switch_reset(struct vcpu *vcpu);
 /* After it the processor holds this vCPU's state; the one that was current before is saved. NULL: none is current. */
 void vcpu_make_current(struct vcpu *vcpu);
 
+/* NULL: none. */
+struct vcpu *vcpu_current(void);
+
 bool vcpu_is_current(const struct vcpu *vcpu);
 
 #endif

@@ -9,6 +9,7 @@
 #define VMCS_CONTROL_FIELDS(X)               \
     X(VPID, 0x0000)                          \
     X(MSR_BITMAPS, 0x2004)                   \
+    X(PML_ADDRESS, 0x200e)                   \
     X(TSC_OFFSET, 0x2010)                    \
     X(EPT_POINTER, 0x201a)                   \
     X(ENCLS_EXITING_BITMAP, 0x202e)          \
@@ -54,6 +55,7 @@
     X(GUEST_GS, 0x080a)                 \
     X(GUEST_LDTR, 0x080c)               \
     X(GUEST_TR, 0x080e)                 \
+    X(GUEST_PML_INDEX, 0x0812)          \
     X(LINK_POINTER, 0x2800)             \
     X(GUEST_DEBUGCTL, 0x2802)           \
     X(GUEST_PAT, 0x2804)                \

@@ -48,6 +48,8 @@ void vmcs_set_controls(const struct vcpu *vcpu)
     vmcs_write(VMCS_EPT_POINTER, vmx_eptp(vm_memory_root(vcpu->memory), vmx_caps.ept_levels));
     if (secondary & CPU2_VPID)
         vmcs_write(VMCS_VPID, vcpu->vpid);
+    if (vmx_caps.pml)
+        vmcs_write(VMCS_PML_ADDRESS, pfn_to_hpa(vcpu->pml).v);
     if (secondary & CPU2_ENCLS)
         vmcs_write(VMCS_ENCLS_EXITING_BITMAP, ~0ull);
 }

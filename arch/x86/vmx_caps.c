@@ -27,6 +27,7 @@ static const u32 CPU_WANTED = CPU_MWAIT | CPU_MONITOR;
 static const u32 CPU2_WANTED = CPU2_RDTSCP | CPU2_VPID | CPU2_WBINVD | CPU2_UNRESTRICTED | CPU2_ENCLS | CPU2_CONCEAL_PT;
 static const u32 EXIT_NEEDED = EXIT_SAVE_DEBUG | EXIT_HOST_LONG | EXIT_ACK_INTERRUPT | EXIT_SAVE_PAT | EXIT_LOAD_PAT |
                                EXIT_SAVE_EFER | EXIT_LOAD_EFER;
+static const u32 EXIT_WANTED = EXIT_SAVE_TIMER;
 static const u32 ENTRY_NEEDED = ENTRY_LOAD_DEBUG | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER;
 
 struct need {
@@ -72,7 +73,7 @@ static void fill_caps(const struct vmx_msrs *m, struct vmx_caps *caps)
         .revision = (u32)m->basic & 0x7fffffffu,
         .pin = controls(m->pin, PIN_NEEDED),
         .cpu = controls(m->cpu, CPU_NEEDED | CPU_WANTED),
-        .exit = controls(m->exit, EXIT_NEEDED),
+        .exit = controls(m->exit, EXIT_NEEDED | EXIT_WANTED),
         .entry = controls(m->entry, ENTRY_NEEDED),
         .cr0_fixed0 = m->cr0_fixed0,
         .cr0_fixed1 = m->cr0_fixed1,
@@ -87,6 +88,8 @@ static void fill_caps(const struct vmx_msrs *m, struct vmx_caps *caps)
         .page_1g = m->ept_vpid & EPT_CAP_1G,
         .access_dirty = m->ept_vpid & EPT_CAP_AD,
         .execute_only = m->ept_vpid & EPT_CAP_EXECUTE_ONLY,
+        .pml = may_set(m->cpu2, CPU2_PML) && (m->ept_vpid & EPT_CAP_AD),
+        .save_timer = may_set(m->exit, EXIT_SAVE_TIMER),
         .invept_single = m->ept_vpid & EPT_CAP_INVEPT_SINGLE,
         .invvpid = (m->ept_vpid & EPT_CAP_INVVPID) && (m->ept_vpid & EPT_CAP_INVVPID_ALL),
         .ins_outs_info = m->basic & VMX_BASIC_INS_OUTS_INFO,
@@ -102,6 +105,7 @@ static void fill_caps(const struct vmx_msrs *m, struct vmx_caps *caps)
     note_missing(caps, caps->page_2m, "2M pages");
     note_missing(caps, caps->page_1g, "1G pages");
     note_missing(caps, caps->access_dirty, "A/D bits");
+    note_missing(caps, caps->pml, "PML");
 }
 
 int vmx_caps_check(const struct vmx_msrs *m, struct vmx_caps *caps, bool *enable_vmx, char reason[VMX_REASON_SIZE])

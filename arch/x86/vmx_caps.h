@@ -27,6 +27,8 @@ struct vmx_caps {
     unsigned physical_bits, linear_bits;
     unsigned ept_levels;
     bool unrestricted, vpid, page_2m, page_1g, access_dirty, execute_only;
+    bool pml;        /* with access_dirty; the control is not in cpu2: it is set only while something is logged */
+    bool save_timer; /* an exit writes what is left of the preemption timer back */
     bool invept_single;
     bool invvpid; /* all contexts */
     bool ins_outs_info;

@@ -8,6 +8,8 @@ use Slat;
 use Test::More;
 
 my $run = boot(conf => <<'E2', options => [ '--memory', 4096 ]);
+[slat]
+nx-large-pages = no
 [guest large]
 image = touch.elf
 memory = 64M

@@ -39,6 +39,8 @@ static void defaults(void **state)
     assert_int_equal(conf.at_end, AT_END_POWEROFF);
     assert_int_equal(conf.slice_us, 5000);
     assert_int_equal(conf.audit, 0);
+    assert_int_equal(conf.nx_large_pages, CHOICE_AUTO);
+    assert_int_equal(conf.command_count, 0);
     assert_memory_equal(&conf.guests[0], &expected, sizeof expected);
 
     /* What no guest uses is zero: the handoff copies all of it. */
@@ -61,6 +63,7 @@ static void every_key_of_a_guest(void **state)
                 "start = 64\n"
                 "largest-page = 2M\n"
                 "backing = on-demand\n"
+                "hypercalls = yes\n"
                 "expect = done*\n"
                 "expect-end = exit 0x80000001\n"
                 "timeout = 90s\n"
@@ -82,6 +85,7 @@ static void every_key_of_a_guest(void **state)
     assert_int_equal(guest->start, FLAT_64);
     assert_int_equal(guest->largest_page, CONF_PAGE_2M);
     assert_int_equal(guest->on_demand, 1);
+    assert_int_equal(guest->hypercalls, 1);
     assert_string_equal(guest->expect, "done*");
     assert_int_equal(guest->expect_end, GUEST_END_EXIT);
     assert_int_equal(guest->expect_status, 0x80000001);
@@ -91,18 +95,38 @@ static void every_key_of_a_guest(void **state)
 
 static void the_slat_section(void **state)
 {
-    expect_fine(GUEST "[slat]\nat-end = reboot\nslice = 100us\naudit = yes\n[guest h]\nimage = j\n");
+    expect_fine(GUEST "[slat]\nat-end = reboot\nslice = 100us\naudit = yes\nnx-large-pages = yes\n"
+                      "[guest h]\nimage = j\n");
     assert_int_equal(conf.at_end, AT_END_REBOOT);
     assert_int_equal(conf.slice_us, 100);
     assert_int_equal(conf.audit, 1);
+    assert_int_equal(conf.nx_large_pages, CHOICE_YES);
     assert_int_equal(conf.guest_count, 2);
-    expect_fine("[slat]\nat-end = halt\nslice = 1s\n" GUEST);
+    expect_fine("[slat]\nat-end = halt\nslice = 1s\nnx-large-pages = no\n" GUEST);
     assert_int_equal(conf.at_end, AT_END_HALT);
     assert_int_equal(conf.slice_us, 1000000);
+    assert_int_equal(conf.nx_large_pages, CHOICE_NO);
+    expect_fine("[slat]\nnx-large-pages = auto\n" GUEST);
+    assert_int_equal(conf.nx_large_pages, CHOICE_AUTO);
     expect_fine("[slat]\nat-end = poweroff\n" GUEST);
     assert_int_equal(conf.at_end, AT_END_POWEROFF);
     expect_fine(GUEST "[slat]\n"); /* the guest before it has its own keys */
     assert_int_equal(conf.at_end, AT_END_POWEROFF);
+}
+
+static void the_script(void **state)
+{
+    expect_fine("[script]\ndo = stats g # now\n  do=expect g \"a  b\" 2s\n" GUEST "cmdline = do = x\n");
+    assert_int_equal(conf.command_count, 2);
+    assert_string_equal(conf.commands[0], "stats g");
+    assert_string_equal(conf.commands[1], "expect g \"a  b\" 2s");
+    expect_fine(GUEST "[script]\ndo = \"say \\\"#1\\\" \"\ndo = \"\"\n[guest script]\nimage = j\n");
+    assert_int_equal(conf.command_count, 2);
+    assert_string_equal(conf.commands[0], "say \"#1\" ");
+    assert_string_equal(conf.commands[1], "");
+    assert_int_equal(conf.guest_count, 2);
+    expect_fine(GUEST "[script]\n");
+    assert_int_equal(conf.command_count, 0);
 }
 
 static void every_word(void **state)
@@ -115,6 +139,7 @@ static void every_word(void **state)
     assert_int_equal(guest_with("largest-page = 4K")->largest_page, CONF_PAGE_4K);
     assert_int_equal(guest_with("largest-page = 1G")->largest_page, CONF_PAGE_1G);
     assert_int_equal(guest_with("backing = filled")->on_demand, 0);
+    assert_int_equal(guest_with("hypercalls = no")->hypercalls, 0);
     for (unsigned end = GUEST_END_EXIT + 1; end < GUEST_END_COUNT; end++) {
         char line[64];
 
@@ -192,7 +217,7 @@ static void line_ends_and_byte_order_mark(void **state)
     expect_fine("\xef\xbb\xbf[guest g]\nimage = i\n");
     expect_fine("\n\n \n" GUEST "\n\n");
     assert_int_equal(parse_bytes(nul_in_comment, sizeof nul_in_comment - 1), 0);
-    expect_error_in("\xef\xbb\xbf[x]", 6, 1, 2, "unknown section \"x\"; allowed: slat, guest");
+    expect_error_in("\xef\xbb\xbf[x]", 6, 1, 2, "unknown section \"x\"; allowed: slat, guest, script");
 }
 
 static void flat_defaults(void **state)
@@ -219,7 +244,9 @@ static void show_parses_to_the_same(void **state)
         "timeout = none\noutput-limit = 0\n[guest b]\nimage = i\nformat = flat\nstart = real\nmemory = 36K\n"
         "expect-end = exit 77\ntimeout = 1500ms\noutput-limit = 1025\n",
         GUEST "vmcs = 0x681e 0xffffffffffffffff\nvmcs = 0x800 8\n",
-        GUEST "memory = 4K\n",
+        GUEST "memory = 4K\nhypercalls = yes\n[slat]\nnx-large-pages = no\n",
+        GUEST "[script]\ndo = \"a \\\"b\\\" # \\\\\"\ndo = x\n",
+        "[slat]\nnx-large-pages = yes\n[script]\ndo = \"\"\n" GUEST,
         GUEST "memory = 4K\nload = 0\nstart = real\n",
         GUEST "memory = 5G\nload = 4G\nstart = 64\nentry = 0x100000001\n",
     };
@@ -240,11 +267,11 @@ static void show_fills_in_every_default(void **state)
 
     expect_fine(GUEST);
     conf_show(&conf, shown, sizeof shown);
-    assert_string_equal(
-        shown, "[slat]\nat-end = poweroff\nslice = 5ms\naudit = no\n\n[guest g]\nimage = \"i\"\nformat = auto\n"
-               "memory = 16M\nprocessors = 1\ncmdline = \"\"\nstart = 32\nload = 0x100000\n"
-               "entry = 0x100000\nlargest-page = 1G\nbacking = filled\nexpect = \"\"\n"
-               "expect-end = exit 0\ntimeout = 1min\noutput-limit = 1M\n");
+    assert_string_equal(shown, "[slat]\nat-end = poweroff\nslice = 5ms\naudit = no\nnx-large-pages = auto\n\n[guest "
+                               "g]\nimage = \"i\"\nformat = auto\n"
+                               "memory = 16M\nprocessors = 1\ncmdline = \"\"\nstart = 32\nload = 0x100000\n"
+                               "entry = 0x100000\nlargest-page = 1G\nbacking = filled\nhypercalls = no\nexpect = \"\"\n"
+                               "expect-end = exit 0\ntimeout = 1min\noutput-limit = 1M\n");
     assert_int_equal(conf_show(&conf, NULL, 0), strlen(shown));
 }
 
@@ -254,6 +281,7 @@ int main(void)
         cmocka_unit_test(defaults),
         cmocka_unit_test(every_key_of_a_guest),
         cmocka_unit_test(the_slat_section),
+        cmocka_unit_test(the_script),
         cmocka_unit_test(every_word),
         cmocka_unit_test(expect_end_follows_expect),
         cmocka_unit_test(numbers_and_units),

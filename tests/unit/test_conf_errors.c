@@ -19,13 +19,15 @@ static void errors_of_sections(void **state)
         { "# nothing\n\n# here", 3, 1, "the file has no guest, and needs one: [guest NAME]" },
         { "\xef\xbb\xbf", 1, 1, "the file has no guest, and needs one: [guest NAME]" },
         { "[slat]\n", 1, 1, "the file has no guest, and needs one: [guest NAME]" },
-        { "\n [gest a]", 2, 3, "unknown section \"gest\"; did you mean \"guest\"? allowed: slat, guest" },
-        { "[]", 1, 2, "unknown section \"\"; allowed: slat, guest" },
-        { "[Slat]", 1, 2, "unknown section \"Slat\"; did you mean \"slat\"? allowed: slat, guest" },
-        { "[guest a", 1, 1, "\"[guest a\" has no \"]\"; allowed: [slat], [guest NAME]" },
+        { "\n [gest a]", 2, 3, "unknown section \"gest\"; did you mean \"guest\"? allowed: slat, guest, script" },
+        { "[]", 1, 2, "unknown section \"\"; allowed: slat, guest, script" },
+        { "[Slat]", 1, 2, "unknown section \"Slat\"; did you mean \"slat\"? allowed: slat, guest, script" },
+        { "[guest a", 1, 1, "\"[guest a\" has no \"]\"; allowed: [slat], [guest NAME], [script]" },
         { "[slat] x", 1, 8, "\"x\" after the section's name; allowed: a comment" },
         { "[guest a]]", 1, 10, "\"]\" after the section's name; allowed: a comment" },
         { "[slat a]", 1, 7, "\"a\" after \"slat\"; allowed: [slat]" },
+        { "[script a]", 1, 9, "\"a\" after \"script\"; allowed: [script]" },
+        { "[script]\n" GUEST "[script]", 4, 1, "[script] is given twice, first in line 1; allowed: once" },
         { "[slat]\n" GUEST "[slat]", 4, 1, "[slat] is given twice, first in line 1; allowed: once" },
         { "[guest]", 1, 7, "the guest name \"\"; allowed: 1 to 23 characters of A-Z a-z 0-9 _ . -" },
         { "[guest a b]", 1, 8, "the guest name \"a b\"; allowed: 1 to 23 characters of A-Z a-z 0-9 _ . -" },
@@ -51,17 +53,23 @@ static void errors_of_sections(void **state)
 
 #define VMCS_ALLOWED "; allowed: 0x800 to 0x80e, 0x4800 to 0x4824, 0x6802, 0x6806 to 0x6826, even"
 #define VMCS_NUMBERS "the numbers of a VMCS field and of its value"
-#define GUEST_KEYS                                                                                            \
-    "image, format, memory, processors, cmdline, module, load, entry, start, largest-page, backing, expect, " \
+#define GUEST_KEYS                                                                                                \
+    "image, format, memory, processors, cmdline, module, load, entry, start, largest-page, backing, hypercalls, " \
+    "expect, "                                                                                                    \
     "expect-end, timeout, output-limit, vmcs"
 
 static void errors_of_keys(void **state)
 {
     static const struct wrong wrong[] = {
-        { "memory = 1M\n", 1, 1, "\"memory\" before the first section; allowed: [slat], [guest NAME]" },
+        { "memory = 1M\n", 1, 1, "\"memory\" before the first section; allowed: [slat], [guest NAME], [script]" },
         { "[slat]\nslize = 1", 2, 1,
-          "unknown key \"slize\" in [slat]; did you mean \"slice\"? allowed: at-end, slice, audit" },
-        { "[slat]\nmemory = 1", 2, 1, "unknown key \"memory\" in [slat]; allowed: at-end, slice, audit" },
+          "unknown key \"slize\" in [slat]; did you mean \"slice\"? allowed: at-end, slice, audit, nx-large-pages" },
+        { "[script]\ndo stats g", 2, 4, "\"stats g\" after the key do; allowed: =" },
+        { "[script]\nmemory = 1", 2, 1, "unknown key \"memory\" in [script]; allowed: do" },
+        { "[slat]\nnx-large-pages = on", 2, 18, "nx-large-pages: unknown word \"on\"; allowed: auto, yes, no" },
+        { GUEST "hypercalls = auto", 3, 14, "hypercalls: unknown word \"auto\"; allowed: no, yes" },
+        { "[slat]\nmemory = 1", 2, 1,
+          "unknown key \"memory\" in [slat]; allowed: at-end, slice, audit, nx-large-pages" },
         { GUEST " memroy = 1", 3, 2,
           "unknown key \"memroy\" in [guest]; did you mean \"memory\"? allowed: " GUEST_KEYS },
         { GUEST "MEMORY = 1", 3, 1,

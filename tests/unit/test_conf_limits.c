@@ -64,6 +64,15 @@ static void the_hole_is_where_hv_has_it(void **state)
     assert_false(conf_address_in_memory(GUEST_ABOVE_4G + memory - GUEST_BELOW_4G, memory));
 }
 
+static unsigned count_lines(const char *text)
+{
+    unsigned count = 1;
+
+    for (; *text; text++)
+        count += *text == '\n';
+    return count;
+}
+
 /* One below the limit, at it, and one above, for each text. */
 static void lengths_of_texts(void **state)
 {
@@ -76,6 +85,7 @@ static void lengths_of_texts(void **state)
         { "cmdline", CONF_CMDLINE_SIZE - 1, GUEST "cmdline = " },
         { "module", CONF_MODULE_SIZE - 1, GUEST "module = m " },
         { "expect", CONF_PATTERN_SIZE - 1, GUEST "expect = " },
+        { "do", CONF_COMMAND_SIZE - 1, GUEST "[script]\ndo = " },
     };
 
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
@@ -95,7 +105,8 @@ static void lengths_of_texts(void **state)
 
             snprintf(message, sizeof message, "%s: the value has %zu bytes; allowed: at most %zu", keys[i].key, length,
                      keys[i].limit);
-            expect_error_in(text, strlen(text), i ? 3 : 2, (unsigned)(strlen(line) - prefix + 1), message);
+            expect_error_in(text, strlen(text), count_lines(keys[i].line), (unsigned)(strlen(line) - prefix + 1),
+                            message);
         }
     }
 }
@@ -135,7 +146,7 @@ static void path_of_a_module(void **state)
     expect_error_in(text, strlen(text), 3, 10, "module: the path has 122 bytes; allowed: 1 to 121");
 }
 
-static void counts_of_guests_and_modules(void **state)
+static void counts_of_guests_modules_and_commands(void **state)
 {
     char text[4096], *at = text;
 
@@ -155,6 +166,15 @@ static void counts_of_guests_and_modules(void **state)
     assert_string_equal(conf.guests[0].modules[7].path, "\\slat\\m7");
     sprintf(at, "module = m8\n");
     expect_error_in(text, strlen(text), 11, 10, "module: too many modules; allowed: 8");
+
+    at = text + sprintf(text, GUEST "[script]\n");
+    for (int i = 0; i < 64; i++)
+        at += sprintf(at, "do = c%d\n", i);
+    expect_fine(text);
+    assert_int_equal(conf.command_count, 64);
+    assert_string_equal(conf.commands[63], "c63");
+    sprintf(at, "do = c64\n");
+    expect_error_in(text, strlen(text), 68, 6, "do: too many commands; allowed: 64");
 }
 
 static void long_lines(void **state)
@@ -166,7 +186,7 @@ static void long_lines(void **state)
     memset(text, 'x', size);
     expect_error_in(text, size, 1, 1,
                     "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...\" before the first section; allowed: "
-                    "[slat], [guest NAME]");
+                    "[slat], [guest NAME], [script]");
     text[0] = '#';
     memcpy(text + size, "\n" GUEST, sizeof "\n" GUEST);
     expect_fine(text);
@@ -190,11 +210,13 @@ static void the_file_name_is_made_printable(void **state)
     char name[400];
 
     assert_int_equal(conf_parse("x", 1, "a\nb\xff", &conf, &error), -22);
-    assert_string_equal(error.text, "a\\x0ab\\xff:1:1: \"x\" before the first section; allowed: [slat], [guest NAME]");
+    assert_string_equal(error.text,
+                        "a\\x0ab\\xff:1:1: \"x\" before the first section; allowed: [slat], [guest NAME], [script]");
     memset(name, 'n', sizeof name);
     name[sizeof name - 1] = 0;
     assert_int_equal(conf_parse("x", 1, name, &conf, &error), -22);
-    assert_string_equal(error.text + 128, ":1:1: \"x\" before the first section; allowed: [slat], [guest NAME]");
+    assert_string_equal(error.text + 128,
+                        ":1:1: \"x\" before the first section; allowed: [slat], [guest NAME], [script]");
     assert_memory_equal(error.text, name, 128);
 }
 
@@ -221,7 +243,7 @@ int main(void)
         cmocka_unit_test(lengths_of_texts),
         cmocka_unit_test(a_text_of_the_full_length_is_whole),
         cmocka_unit_test(path_of_a_module),
-        cmocka_unit_test(counts_of_guests_and_modules),
+        cmocka_unit_test(counts_of_guests_modules_and_commands),
         cmocka_unit_test(long_lines),
         cmocka_unit_test(the_file_name_is_made_printable),
         cmocka_unit_test(no_message_is_cut),

@@ -70,7 +70,7 @@ static void test_full_processor(void **state)
     assert_string_equal(caps.missing, "");
     assert_int_equal(caps.revision, 0x12);
     assert_true(caps.unrestricted && caps.vpid && caps.page_2m && caps.page_1g && caps.access_dirty &&
-                caps.execute_only);
+                caps.execute_only && caps.pml && caps.save_timer);
     assert_int_equal(caps.timer_shift, 5);
     assert_int_equal(caps.physical_bits, 46);
     assert_int_equal(caps.linear_bits, 57);
@@ -81,8 +81,9 @@ static void test_full_processor(void **state)
     assert_int_equal(caps.cpu & 0x4006172, 0x4006172);
     assert_true(caps.cpu & CPU_UNCOND_IO && caps.cpu & CPU_HLT && caps.cpu & CPU_MWAIT && caps.cpu & CPU_MSR_BITMAPS);
     assert_true(caps.cpu2 & CPU2_EPT && caps.cpu2 & CPU2_UNRESTRICTED && caps.cpu2 & CPU2_VPID);
-    assert_false(caps.cpu2 & CPU2_PML); /* not asked for yet */
+    assert_false(caps.cpu2 & CPU2_PML); /* only while something is logged */
     assert_true(caps.exit & EXIT_HOST_LONG && caps.exit & EXIT_SAVE_EFER && caps.exit & EXIT_ACK_INTERRUPT);
+    assert_true(caps.exit & EXIT_SAVE_TIMER);
     assert_true(caps.entry & ENTRY_LOAD_EFER);
     assert_false(caps.entry & ENTRY_LONG_MODE);
 }
@@ -165,8 +166,8 @@ static void test_wanted_and_missing(void **state)
     m.cpu2 = without(m.cpu2, CPU2_UNRESTRICTED);
     m.ept_vpid &= ~(EPT_CAP_1G | EPT_CAP_AD);
     assert_int_equal(check(&m), 0);
-    assert_string_equal(caps.missing, "unrestricted guest, 1G pages, A/D bits");
-    assert_false(caps.unrestricted || caps.page_1g || caps.access_dirty);
+    assert_string_equal(caps.missing, "unrestricted guest, 1G pages, A/D bits, PML");
+    assert_false(caps.unrestricted || caps.page_1g || caps.access_dirty || caps.pml);
     assert_false(caps.cpu2 & CPU2_UNRESTRICTED);
     assert_true(caps.page_2m);
 }
@@ -181,6 +182,33 @@ static void test_vpid_needs_invvpid(void **state)
     assert_false(caps.vpid);
     assert_false(caps.cpu2 & CPU2_VPID);
     assert_string_equal(caps.missing, "VPID");
+}
+
+/* Without D bits nothing is logged, whatever the controls say; and A/D bits are of use without PML. */
+static void test_pml_needs_dirty_bits(void **state)
+{
+    struct vmx_msrs m = full();
+
+    m.ept_vpid &= ~EPT_CAP_AD;
+    assert_int_equal(check(&m), 0);
+    assert_false(caps.pml);
+    m = full();
+    m.cpu2 = without(m.cpu2, CPU2_PML);
+    assert_int_equal(check(&m), 0);
+    assert_false(caps.pml);
+    assert_true(caps.access_dirty);
+    assert_string_equal(caps.missing, "PML");
+}
+
+static void test_timer_that_is_not_saved(void **state)
+{
+    struct vmx_msrs m = full();
+
+    m.exit = without(m.exit, EXIT_SAVE_TIMER);
+    assert_int_equal(check(&m), 0);
+    assert_false(caps.save_timer);
+    assert_false(caps.exit & EXIT_SAVE_TIMER);
+    assert_string_equal(caps.missing, "");
 }
 
 /* A processor without MWAIT cannot exit for it, and need not. */
@@ -204,6 +232,8 @@ int main(void)
         cmocka_unit_test(test_needed_and_missing),
         cmocka_unit_test(test_wanted_and_missing),
         cmocka_unit_test(test_vpid_needs_invvpid),
+        cmocka_unit_test(test_pml_needs_dirty_bits),
+        cmocka_unit_test(test_timer_that_is_not_saved),
         cmocka_unit_test(test_mwait_is_not_needed),
     };
 

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* See monitor_support.h. */
+#include "tests/unit/monitor_support.h"
+
+#include <stdio.h>
+
+#include "hv/task.h"
+#include "hv/vm_list.h"
+#include "hv/vm_snapshot.h"
+#include "mm/page_set.h"
+
+struct vm left, right;
+u64 now_ns;
+char said[1 << 16];
+struct monitor_context context;
+void (*on_task_yield)(void);
+unsigned snapshots, resets, drops;
+
+/* ---- what the monitor finds in the hypervisor */
+
+u64 vm_now_ns(void)
+{
+    return now_ns += MS / 4;
+}
+
+void task_yield(void)
+{
+    void (*hook)(void) = on_task_yield;
+
+    on_task_yield = NULL;
+    if (hook)
+        hook();
+}
+
+void vm_end_words(enum guest_end end, u32 status, char words[VM_END_WORDS])
+{
+    snprintf(words, VM_END_WORDS, end == GUEST_END_NONE ? "running" : "end %d", (int)end);
+}
+
+int vm_snapshot_take(struct vm *vm, const char *tag, bool by_guest)
+{
+    snapshots++;
+    return strcmp(tag, "taken") == 0 ? -EEXIST : 0;
+}
+
+int vm_snapshot_reset(struct vm *vm, const char *tag, struct snapshot_result *result)
+{
+    resets++;
+    *result = (struct snapshot_result){ 7, 3 };
+    return strcmp(tag, "absent") == 0 ? -ENOENT : 0;
+}
+
+int vm_snapshot_drop(struct vm *vm, const char *tag)
+{
+    drops++;
+    return strcmp(tag, "absent") == 0 ? -ENOENT : 0;
+}
+
+/* ---- for tests */
+
+static void print(void *argument, const char *text)
+{
+    size_t length = strlen(said);
+
+    if (strlen(text) >= MONITOR_TEXT_SIZE || argument != said)
+        abort();
+    snprintf(said + length, sizeof(said) - length, "%s\n", text);
+}
+
+int execute_as(struct vm *self, const char *line)
+{
+    said[0] = '\0';
+    context = (struct monitor_context){ .print = print, .argument = said, .self = self };
+    return monitor_execute(line, &context);
+}
+
+int execute(const char *line)
+{
+    return execute_as(NULL, line);
+}
+
+void touch(struct vm *vm, u64 first, u64 end, u32 access)
+{
+    for (u64 gfn = first; gfn < end; gfn++)
+        (void)fault(vm->memory, gfn, access);
+}
+
+void end_command(void)
+{
+    left.is_commanded = false;
+}
+
+void end_slice(void)
+{
+    left.in_slice = false;
+}
+
+void end_guests(void)
+{
+    left.runs = right.runs = false;
+}
+
+void print_and_end(void)
+{
+    console_lines_add(&left.lines, "the last line");
+    end_guests();
+}
+
+/* The fuzzer has no cmocka. */
+static void check(int error)
+{
+    if (error)
+        abort();
+}
+
+static void start(struct vm *vm, const char *name, u64 memory)
+{
+    struct backing *backing;
+    struct vm_slot slots[VM_SLOTS];
+    unsigned count = vm_slots(memory, slots);
+
+    memset(vm, 0, sizeof(*vm));
+    snprintf(vm->conf.name, sizeof(vm->conf.name), "%s", name);
+    vm->conf.memory = memory;
+    check(vm_memory_create(&vm->memory));
+    check(backing_create(memory >> PAGE_SHIFT, BACKING_ON_DEMAND, &backing));
+    vm->runs = true;
+    for (unsigned i = 0; i < count; i++) {
+        check(vm_memory_add_slot(vm->memory, slots[i].id, slots[i].base, slots[i].npages, backing, slots[i].offset, 0,
+                                 LEVEL_2M));
+    }
+    backing_put(backing);
+    vcpu_memory_init(&vm->vcpu.mmu, vm->memory);
+}
+
+static void end(struct vm *vm)
+{
+    for (unsigned i = 0; i < VM_SLOTS; i++)
+        page_set_destroy(vm->reported[i]);
+    vcpu_memory_destroy(&vm->vcpu.mmu);
+    vm_memory_destroy(vm->memory);
+}
+
+void start_guests(const struct mm_caps *caps)
+{
+    static bool listed;
+
+    port_host_start(SMALL_RAM);
+    mm_init(caps);
+    start(&left, "left", 8 << 20);
+    start(&right, "right", 4ull << 30);
+    if (!listed) {
+        vm_list_add(&left);
+        vm_list_add(&right);
+        listed = true;
+    }
+    on_task_yield = NULL;
+    snapshots = resets = drops = 0;
+}
+
+void stop_guests(void)
+{
+    end(&left);
+    end(&right);
+    port_host_stop();
+}

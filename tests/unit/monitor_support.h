@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Guests for the tests and the fuzzer of hv/monitor*.c: two VMs with memory and without a processor, tasks that do what a
+ * test says, a clock that moves when it is read.
+ */
+#ifndef TESTS_UNIT_MONITOR_SUPPORT_H
+#define TESTS_UNIT_MONITOR_SUPPORT_H
+
+#include "hv/monitor.h"
+#include "hv/vm.h"
+#include "tests/unit/mm_support.h"
+
+#define MS 1000000ull
+
+extern struct vm left, right; /* 8 MiB in one slot, and 4 GiB in two; on demand, up to 2M */
+extern u64 now_ns;
+extern char said[1 << 16];                /* the answer to the last command, a line each */
+extern struct monitor_context context;    /* of the last command */
+extern void (*on_task_yield)(void);       /* once */
+extern unsigned snapshots, resets, drops; /* calls of vm_snapshot_…() */
+
+int execute(const char *line);
+int execute_as(struct vm *self, const char *line);
+
+/* Faults on the pages [first, end). */
+void touch(struct vm *vm, u64 first, u64 end, u32 access);
+
+/* For on_task_yield: */
+void end_command(void);
+void end_slice(void);
+void end_guests(void);
+void print_and_end(void);
+
+void start_guests(const struct mm_caps *caps);
+void stop_guests(void);
+#endif

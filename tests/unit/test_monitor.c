@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * hv/monitor*.c: which lines are which commands, about whom, and what is said of those that fail; with the real memory core
+ * behind, and no processor. tests/system/monitor.t and dirty.t have guests that run.
+ */
+#include "tests/unit/monitor_support.h"
+
+#include "hv/lib/format.h"
+#include "mm/dirty_log.h"
+
+static int start_monitor(void **state)
+{
+    start_guests(&port_host_caps);
+    return 0;
+}
+
+/* Whatever was said: nobody works on a guest any more. */
+static int stop_monitor(void **state)
+{
+    assert_int_equal(left.users + right.users, 0);
+    assert_false(left.is_commanded || right.is_commanded);
+    assert_sound();
+    stop_guests();
+    return 0;
+}
+
+static void write_300(void)
+{
+    if (vm_memory_zero(left.memory, (gpa_t){ 10 * PAGE_SIZE }, 300 * PAGE_SIZE) != 0)
+        abort();
+}
+
+static void write_large(void)
+{
+    *entry_at(left.memory, 512, LEVEL_2M) |= EPT_DIRTY;
+}
+
+static void write_small(void)
+{
+    *entry_at(left.memory, 100, LEVEL_4K) |= EPT_DIRTY;
+}
+
+static void words_and_commands(void **state)
+{
+    assert_int_equal(execute(""), 0);
+    assert_int_equal(execute("  \t "), 0);
+    assert_int_equal(execute("# dirty stop left"), 0);
+    assert_string_equal(said, "");
+    assert_int_equal(execute("frobnicate left"), -EINVAL);
+    assert_string_equal(said, "unknown command \"frobnicate\"; help says which there are\n");
+    assert_int_equal(execute("dirty"), -EINVAL);
+    assert_string_equal(said, "unknown command \"dirty\"; help says which there are\n");
+    assert_int_equal(execute("dirty star left"), -EINVAL);
+    assert_int_equal(execute("dirty starts left"), -EINVAL);
+    assert_int_equal(execute("stat left"), -EINVAL);
+    assert_int_equal(execute("Stats left"), -EINVAL);
+    assert_int_equal(execute("\"dirty start\" left"), -EINVAL);
+    assert_int_equal(execute("\"\" left"), -EINVAL);
+    assert_int_equal(execute(" stats\tleft "), 0);
+    assert_int_equal(execute("\"stats\" \"left\""), 0);
+    assert_int_equal(execute("expect left \"no end"), -EINVAL);
+    assert_string_equal(said, "a closing quote is missing\n");
+    assert_int_equal(execute("a b c d e f g h i j k l m"), -EINVAL);
+    assert_string_equal(said, "too many words\n");
+}
+
+static void lines_that_are_too_long(void **state)
+{
+    char line[MONITOR_LINE_SIZE + 1];
+
+    memset(line, ' ', sizeof(line));
+    line[MONITOR_LINE_SIZE - 1] = '\0';
+    assert_int_equal(execute(line), 0);
+    line[MONITOR_LINE_SIZE - 1] = ' ';
+    line[MONITOR_LINE_SIZE] = '\0';
+    assert_int_equal(execute(line), -EINVAL);
+    assert_string_equal(said, "the line is too long\n");
+}
+
+static void guests_by_name(void **state)
+{
+    assert_int_equal(execute("stats"), -EINVAL);
+    assert_string_equal(said, "stats: a guest's name is missing\n");
+    assert_int_equal(execute("stats lef"), -ENOENT);
+    assert_string_equal(said, "stats: there is no guest \"lef\"\n");
+    assert_int_equal(execute("stats left right"), -EINVAL);
+    assert_string_equal(said, "stats left: usage: stats NAME\n");
+    assert_int_equal(execute("balloon left 1"), -EINVAL);
+    assert_string_equal(said, "balloon left: usage: balloon NAME FIRST COUNT\n");
+    left.runs = false;
+    assert_int_equal(execute("stats left"), -ESRCH);
+    assert_string_equal(said, "stats left: the guest has ended\n");
+    assert_int_equal(left.users, 0);
+}
+
+/* Whoever speaks for himself has no name, and nothing that is about others. */
+static void a_guest_about_itself(void **state)
+{
+    assert_int_equal(execute_as(&right, "stats"), 0);
+    assert_non_null(strstr(said, "right: "));
+    assert_int_equal(execute_as(&right, "stats left"), -EINVAL);
+    assert_string_equal(said, "stats right: usage: stats\n");
+    assert_int_equal(execute_as(&right, "vms"), -EPERM);
+    assert_int_equal(execute_as(&right, "pause"), -EPERM);
+    assert_int_equal(execute_as(&right, "pause left"), -EPERM);
+    assert_int_equal(execute_as(&right, "wait 1s"), -EPERM);
+    assert_int_equal(execute_as(&right, "expect right x"), -EPERM);
+    assert_false(left.is_paused || right.is_paused);
+    assert_int_equal(execute_as(&right, "help"), 0);
+    assert_null(strstr(said, "NAME"));
+    assert_null(strstr(said, "pause"));
+    assert_int_equal(execute("help"), 0);
+    assert_non_null(strstr(said, "dirty start NAME [lazy] [all] [manual] "));
+}
+
+/* One command at a time for each guest; an operator waits, a guest does not. */
+static void one_command_at_a_time(void **state)
+{
+    left.is_commanded = true;
+    assert_int_equal(execute_as(&left, "stats"), -EBUSY);
+    assert_true(left.is_commanded);
+    assert_int_equal(left.users, 0);
+    on_task_yield = end_command;
+    assert_int_equal(execute("stats left"), 0);
+    assert_null(on_task_yield);
+    assert_false(left.is_commanded);
+}
+
+static void every_answer_fits(void **state)
+{
+    memset(left.conf.name, 'n', CONF_NAME_SIZE - 1);
+    assert_int_equal(
+        execute("dirty stop nnnnnnnnnnnnnnnnnnnnnnn lazilylazilylazilylazilylazilylazilylazilylazilylazily"), -EINVAL);
+    assert_int_equal(strncmp(said, "dirty stop nnnnnnnnnnnnnnnnnnnnnnn: unknown word \"lazily", 50), 0);
+}
+
+static void pauses(void **state)
+{
+    assert_int_equal(execute("resume left"), -EALREADY);
+    assert_int_equal(execute("pause left"), 0);
+    assert_int_equal(left.holds, 1);
+    assert_int_equal(execute("pause left"), -EALREADY);
+    assert_string_equal(said, "pause left: it is paused\n");
+    assert_int_equal(left.holds, 1);
+    assert_int_equal(execute("vms"), 0);
+    assert_string_equal(said, "left: running, paused, 8192 KiB\nright: running, 4194304 KiB\n");
+    assert_int_equal(execute("resume left"), 0);
+    assert_int_equal(left.holds, 0);
+    /* It returns when the slice is over. */
+    left.in_slice = true;
+    on_task_yield = end_slice;
+    assert_int_equal(execute("pause left"), 0);
+    assert_false(left.in_slice);
+}
+
+static void waits(void **state)
+{
+    u64 start = now_ns;
+
+    assert_int_equal(execute("wait 20ms"), 0);
+    assert_in_range(now_ns - start, 20 * MS, 22 * MS);
+    assert_int_equal(execute("wait 20"), -EINVAL);
+    assert_string_equal(said, "wait: \"20\" is not a time, as 100ms\n");
+    assert_int_equal(execute("wait ms"), -EINVAL);
+    assert_int_equal(execute("wait 0x10us"), 0);
+    assert_int_equal(execute("wait 99999999999999999999s"), -EINVAL);
+    assert_int_equal(execute("wait 18446744073s1"), -EINVAL);
+    assert_int_equal(execute("wait 400000000min"), -EINVAL);
+    on_task_yield = end_guests;
+    assert_int_equal(execute("wait 20s"), -ESRCH);
+    assert_string_equal(said, "wait: no guest runs any more\n");
+}
+
+static void expects(void **state)
+{
+    console_lines_add(&left.lines, "one");
+    console_lines_add(&left.lines, "two words");
+    console_lines_add(&left.lines, "three");
+    assert_int_equal(execute("expect left \"two w*s\""), 0);
+    /* Lines before it are gone, those behind it are not. */
+    assert_int_equal(execute("expect left one 5ms"), -ETIMEDOUT);
+    assert_string_equal(said, "expect left: no such line in time\n");
+    console_lines_add(&left.lines, "four");
+    assert_int_equal(execute("expect left four 5ms"), 0);
+    assert_int_equal(execute("expect left x y"), -EINVAL);
+    on_task_yield = print_and_end;
+    assert_int_equal(execute("expect left last"), 0);
+    /* What has ended has said what it has said. */
+    console_lines_add(&left.lines, "after");
+    assert_int_equal(execute("expect left after"), 0);
+    assert_int_equal(execute("expect left after"), -ESRCH);
+    assert_string_equal(said, "expect left: the guest ended without such a line\n");
+    /* A quote and a backslash in a pattern. */
+    console_lines_add(&right.lines, "say \"hi\" * \\");
+    assert_int_equal(execute("expect right \"say \\\"hi\\\" \\* \\\\\" 1ms"), 0);
+}
+
+static void ranges_of_pages(void **state)
+{
+    touch(&left, 0, 2048, ACCESS_WRITE);
+    assert_int_equal(execute("zap left 0 0"), -EINVAL);
+    assert_int_equal(execute("zap left 2048 1"), -EINVAL);
+    assert_string_equal(said, "zap left: 1 pages from 2048 on; its memory ends at page 0x800\n");
+    assert_int_equal(execute("zap left 1 2048"), -EINVAL);
+    assert_int_equal(execute("zap left 0xffffffffffffffff 2"), -EINVAL);
+    assert_int_equal(execute("zap left 512 0xffffffffffffffff"), -EINVAL);
+    assert_int_equal(execute("zap left 99999999999999999999 1"), -EINVAL);
+    assert_int_equal(execute("zap left 5x 1"), -EINVAL);
+    assert_int_equal(execute("zap left -5 1"), -EINVAL);
+    assert_int_equal(vm_memory_get_stats(left.memory).mapped[LEVEL_2M], 4);
+    assert_int_equal(execute("zap left 0x200 512"), 0);
+    assert_int_equal(vm_memory_get_stats(left.memory).mapped[LEVEL_2M], 3);
+    assert_int_equal(execute("split left 0 1"), 0);
+    assert_int_equal(vm_memory_get_stats(left.memory).mapped[LEVEL_4K], 512);
+    assert_int_equal(execute("collapse left"), 0);
+    assert_int_equal(context.number, 1);
+    assert_int_equal(vm_memory_get_stats(left.memory).mapped[LEVEL_4K], 0);
+    assert_int_equal(execute("collapse left quickly"), -EINVAL);
+    assert_string_equal(said, "collapse left: unknown word \"quickly\"; usage: [in-place|compact|lazily]\n");
+    u64 guest = frame_get_stats().used[FRAME_GUEST];
+    assert_int_equal(execute("balloon left 512 512"), 0);
+    assert_int_equal(frame_get_stats().used[FRAME_GUEST], guest - 512);
+    /* The last page of a guest with two slots. */
+    assert_int_equal(execute("zap right 0x13ffff 1"), 0);
+    assert_int_equal(execute("zap right 0x13ffff 2"), -EINVAL);
+}
+
+static void pictures(void **state)
+{
+    touch(&left, 0, 512, ACCESS_READ);
+    touch(&left, 1536, 2048, ACCESS_READ);
+    assert_int_equal(execute("split left 1536 1"), 0);
+    assert_int_equal(execute("map left"), 0);
+    assert_non_null(strstr(said, "\n         0 m..k\n"));
+    assert_int_equal(execute("dirty start left"), 0);
+    assert_int_equal(vm_memory_zero(left.memory, (gpa_t){ 2 << 20 }, PAGE_SIZE), 0);
+    assert_int_equal(vm_memory_zero(left.memory, (gpa_t){ 6 << 20 }, PAGE_SIZE), 0);
+    assert_int_equal(execute("map left"), 0);
+    assert_non_null(strstr(said, "\n         0 k:.K\n"));
+    assert_int_equal(execute("dirty stop left keep"), 0);
+    assert_int_equal(execute("ept left"), 0);
+    assert_non_null(strstr(said, "left:   4K: 2 tables, 1024 pages: "));
+    assert_int_equal(execute("slots right"), 0);
+    assert_string_equal(said, "right: slot 0: pages 0 to 0xbffff\nright: slot 1: pages 0x100000 to 0x13ffff\n");
+    assert_int_equal(context.number, 2);
+    assert_int_equal(execute("map right"), 0);
+    assert_non_null(strstr(said, "right: a character is 4M: "));
+    assert_non_null(strstr(said, "\n0x130000000 "));
+}
+
+static void logs(void **state)
+{
+    assert_int_equal(execute("dirty harvest left"), -ENOENT);
+    assert_string_equal(said, "dirty harvest left: it is not logged\n");
+    assert_int_equal(execute("dirty stop left"), -ENOENT);
+    assert_int_equal(execute("dirty rearm left"), -ENOENT);
+    assert_int_equal(execute("dirty reap left 5"), -ENOENT);
+    assert_int_equal(execute("dirty start left eager"), -EINVAL);
+    assert_int_equal(execute("dirty start left lazy manual"), 0);
+    assert_int_equal(execute("dirty start left"), -EEXIST);
+    assert_string_equal(said, "dirty start left: it is logged already\n");
+    assert_int_equal(vm_memory_zero(left.memory, (gpa_t){ 100 * PAGE_SIZE }, 3 * PAGE_SIZE), 0);
+    assert_int_equal(vm_memory_zero(left.memory, (gpa_t){ 200 * PAGE_SIZE }, 1), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(execute("dirty harvest left pages"), 0);
+        assert_string_equal(said, "left: 4 pages are dirty\nleft: 0x64-0x66 0xc8\n");
+        assert_int_equal(context.number, 4);
+    }
+    assert_int_equal(execute("dirty rearm left"), 0);
+    assert_int_equal(execute("dirty harvest left pages"), 0);
+    assert_string_equal(said, "left: 0 pages are dirty\n");
+    assert_int_equal(execute("slots left"), 0);
+    assert_string_equal(said, "left: slot 0: pages 0 to 0x7ff, logged\n");
+    assert_int_equal(execute("dirty stop left keep now"), -EINVAL);
+    assert_int_equal(execute("dirty stop left slowly"), -EINVAL);
+    assert_int_equal(execute("dirty stop left keep"), 0);
+    assert_true(left.keeps_small_pages);
+    assert_int_equal(execute("dirty start left all"), 0);
+    assert_int_equal(execute("dirty harvest left"), 0);
+    assert_int_equal(context.number, 2048);
+    assert_int_equal(execute("dirty stop left"), 0);
+    assert_false(left.keeps_small_pages);
+}
+
+/* Both slots are one memory. */
+static void logs_of_two_slots(void **state)
+{
+    assert_int_equal(execute("dirty start right"), 0);
+    assert_int_equal(vm_memory_zero(right.memory, (gpa_t){ 5 * PAGE_SIZE }, 1), 0);
+    assert_int_equal(vm_memory_zero(right.memory, (gpa_t){ 4ull << 30 }, 1), 0);
+    assert_int_equal(execute("dirty harvest right pages"), 0);
+    assert_string_equal(said, "right: 2 pages are dirty\nright: 0x5 0x100000\n");
+    assert_int_equal(execute("dirty stop right lazily"), 0);
+    assert_int_equal(vm_memory_start_log(right.memory, 1, DIRTY_OPERATOR, 0), 0);
+    /* The first slot is not left logged where the second cannot be. */
+    assert_int_equal(execute("dirty start right"), -EEXIST);
+    assert_int_equal(vm_memory_stop_log(right.memory, 0, DIRTY_OPERATOR), -ENOENT);
+    assert_int_equal(vm_memory_stop_log(right.memory, 1, DIRTY_OPERATOR), 0);
+}
+
+static void many_ranges(void **state)
+{
+    assert_int_equal(execute("dirty start left"), 0);
+    for (u64 page = 0; page < 2048; page += 2)
+        assert_int_equal(vm_memory_zero(left.memory, (gpa_t){ page * PAGE_SIZE }, 1), 0);
+    assert_int_equal(execute("dirty harvest left pages"), 0);
+    assert_non_null(strstr(said, " 0x20 0x22 0x24 "));
+    assert_non_null(strstr(said, "left: and more\n"));
+    assert_int_equal(execute("dirty stop left"), 0);
+}
+
+static void rings(void **state)
+{
+    assert_int_equal(execute("dirty ring left 1000"), -EINVAL);
+    assert_string_equal(said, "dirty ring left: 1000 entries; allowed: 0, and powers of 2 from 1024 to 262144\n");
+    assert_int_equal(execute("dirty ring left 1024"), 0);
+    assert_int_equal(execute("dirty ring left 1024"), -EEXIST);
+    assert_int_equal(left.holds, 0);
+    assert_int_equal(execute("dirty start left"), 0);
+    assert_int_equal(execute("dirty reap left 5"), 0);
+    assert_string_equal(said, "left: 0 entries, 0 pages are dirty\n");
+    const u64 gpas[] = { 7 << 12, 9 << 12 };
+    vm_memory_log_writes(&left.vcpu.mmu, gpas, 2);
+    assert_int_equal(execute("dirty reap left 5"), 0);
+    assert_string_equal(said, "left: 2 entries, 2 pages are dirty\n");
+    assert_int_equal(context.number, 2);
+    assert_int_equal(execute("dirty stop left"), 0);
+    assert_int_equal(execute("dirty ring left 0"), 0);
+    assert_int_equal(execute_as(&left, "dirty ring 2048"), 0);
+    assert_int_equal(execute_as(&left, "dirty ring 0"), 0);
+}
+
+static void rates(void **state)
+{
+    touch(&left, 0, 1024, ACCESS_WRITE);
+    assert_int_equal(execute("dirty rate left"), -EINVAL);
+    assert_int_equal(execute("dirty rate left 0us"), -EINVAL);
+    assert_int_equal(execute("dirty rate left 11min"), -EINVAL);
+    assert_string_equal(said, "dirty rate left: a period of 11min; allowed: up to 10min\n");
+    assert_int_equal(execute("dirty rate left 10ms bits"), -EINVAL);
+    on_task_yield = write_300;
+    assert_int_equal(execute("dirty rate left 10ms log"), 0);
+    assert_int_equal(context.number, 300);
+    assert_int_equal(strncmp(said, "left: 300 pages in 10", 21), 0);
+    assert_int_equal(execute("dirty rate left 10ms 4K log"), 0);
+    assert_int_equal(context.number, 0);
+    *entry_at(left.memory, 512, LEVEL_2M) |= EPT_DIRTY;
+    assert_int_equal(execute("dirty rate left 10ms"), 0);
+    assert_int_equal(context.number, 0); /* it was before the period */
+    on_task_yield = write_large;
+    assert_int_equal(execute("dirty rate left 10ms d-bits"), 0);
+    assert_int_equal(context.number, 512);
+    assert_int_equal(strncmp(said, "left: at most 512 pages in 10", 29), 0);
+    assert_non_null(strstr(said, "left: entries with D: 4K 0, 2M 1, 1G 0\n"));
+    /* Large pages are large again. */
+    assert_int_equal(execute("dirty rate left 10ms 4K"), 0);
+    assert_int_equal(vm_memory_get_stats(left.memory).mapped[LEVEL_2M], 2);
+    on_task_yield = end_guests;
+    assert_int_equal(execute("dirty rate left 10s log"), -ESRCH);
+    assert_string_equal(said, "dirty rate left: the guest ended meanwhile\n");
+    left.runs = true;
+    assert_int_equal(execute("dirty start left"), 0); /* nothing of it is left behind */
+    assert_int_equal(execute("dirty stop left"), 0);
+}
+
+static void rates_without_d_bits(void **state)
+{
+    struct mm_caps caps = port_host_caps;
+
+    caps.access_dirty = caps.log_modifications = false;
+    stop_guests();
+    start_guests(&caps);
+    assert_int_equal(execute("dirty rate left 10ms d-bits"), -ENOTSUP);
+    assert_string_equal(said, "dirty rate left: this processor has no D bits\n");
+    on_task_yield = write_300;
+    assert_int_equal(execute("dirty rate left 10ms"), 0);
+    assert_int_equal(context.number, 300);
+}
+
+static void forecasts(void **state)
+{
+    touch(&left, 0, 512, ACCESS_WRITE);
+    assert_int_equal(execute("dirty forecast left 10ms 100M"), -EINVAL);
+    assert_int_equal(execute("dirty forecast left 10ms 100Q 1ms"), -EINVAL);
+    assert_string_equal(said, "dirty forecast left: \"100Q\" is not a size, as 100M\n");
+    assert_int_equal(execute("dirty forecast left 10ms 100M 1"), -EINVAL);
+    assert_int_equal(execute("dirty forecast left 10ms 100M 1ms"), 0);
+    assert_int_equal(context.number, 1);
+    assert_non_null(strstr(said, "left: converges in "));
+    on_task_yield = write_small;
+    assert_int_equal(execute("dirty forecast left 10ms 4K 1us"), 0);
+    assert_int_equal(strncmp(said, "left: 1 pages in 10", 19), 0);
+    assert_int_equal(context.number, 0);
+    assert_non_null(strstr(said, "left: does not converge"));
+    on_task_yield = end_guests;
+    assert_int_equal(execute("dirty forecast left 10s 100M 1ms"), -ESRCH);
+}
+
+/* Somebody else's vCPU is stopped meanwhile, one's own is not. */
+static void snapshots_by_name(void **state)
+{
+    left.in_slice = true;
+    on_task_yield = end_slice;
+    assert_int_equal(execute("snapshot left a"), 0);
+    assert_false(left.in_slice);
+    assert_int_equal(execute("snapshot left taken"), -EEXIST);
+    assert_string_equal(said, "snapshot left: there is a snapshot \"taken\" already\n");
+    assert_int_equal(execute("reset left a"), 0);
+    assert_string_equal(said, "left: 7 pages were looked at, 3 changed back\n");
+    assert_int_equal(execute("reset left absent"), -ENOENT);
+    assert_string_equal(said, "reset left: there is no snapshot \"absent\"\n");
+    assert_int_equal(execute("drop left a"), 0);
+    assert_int_equal(execute("drop left absent"), -ENOENT);
+    assert_int_equal(execute("snapshot left"), -EINVAL);
+    assert_int_equal(left.holds, 0);
+    right.in_slice = true;
+    assert_int_equal(execute_as(&right, "snapshot b"), 0);
+    assert_false(context.state_replaced);
+    assert_int_equal(execute_as(&right, "reset absent"), -ENOENT);
+    assert_false(context.state_replaced);
+    assert_int_equal(execute_as(&right, "reset b"), 0);
+    assert_true(context.state_replaced);
+    assert_int_equal(snapshots, 3);
+    assert_int_equal(resets, 4);
+    assert_int_equal(drops, 2);
+}
+
+#define MONITOR_TEST(test) cmocka_unit_test_setup_teardown(test, start_monitor, stop_monitor)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        MONITOR_TEST(words_and_commands),
+        MONITOR_TEST(lines_that_are_too_long),
+        MONITOR_TEST(guests_by_name),
+        MONITOR_TEST(a_guest_about_itself),
+        MONITOR_TEST(one_command_at_a_time),
+        MONITOR_TEST(every_answer_fits),
+        MONITOR_TEST(pauses),
+        MONITOR_TEST(waits),
+        MONITOR_TEST(expects),
+        MONITOR_TEST(ranges_of_pages),
+        MONITOR_TEST(pictures),
+        MONITOR_TEST(logs),
+        MONITOR_TEST(logs_of_two_slots),
+        MONITOR_TEST(many_ranges),
+        MONITOR_TEST(rings),
+        MONITOR_TEST(rates),
+        MONITOR_TEST(rates_without_d_bits),
+        MONITOR_TEST(forecasts),
+        MONITOR_TEST(snapshots_by_name),
+    };
+
+    return cmocka_run_group_tests_name("monitor", tests, NULL, NULL);
+}
