@@ -36,7 +36,7 @@ enum {
     DIRTY_LAZY = 1u << 0,
     /* Every page counts as written at the start, and is armed when it is harvested: the start takes constant time. */
     DIRTY_ALL_AT_FIRST = 1u << 1,
-    /* vm_memory_harvest() reports and leaves all as it is; vm_memory_rearm() takes out and arms, and comes before pages are read. */
+    /* vm_memory_harvest() leaves all as it is; vm_memory_rearm() takes out and arms, and comes before pages are read. */
     DIRTY_MANUAL = 1u << 2,
 };
 
@@ -50,7 +50,8 @@ int vm_memory_start_log(struct vm_memory *vm, u32 id, enum dirty_user user, u32 
  * Puts the pages of [first, first + npages) that were written since the last harvest into `report`, a set of gfns. Every
  * write that was done before the call is there or was reported before; of those that come meanwhile, each is in this report
  * or in the next. While vCPUs run, "meanwhile" begins when they were last outside: what the processor has in its buffer, or
- * a fault that is on its way has permitted to another vCPU too, comes with the next. 0, -ENOENT (no such slot, or not a user of its log).
+ * a fault that is on its way has permitted to another vCPU too, comes with the next. 0, -ENOENT (no such slot, or not a user
+ * of its log).
  */
 int vm_memory_harvest(struct vm_memory *vm, u32 id, enum dirty_user user, gfn_t first, u64 npages,
                       struct page_set *report);
@@ -60,6 +61,9 @@ int vm_memory_rearm(struct vm_memory *vm, u32 id, enum dirty_user user, const st
 
 /* 0, -ENOENT, -ENOMEM (it goes on), -EBUSY. Large pages come back with vm_memory_recover(). */
 int vm_memory_stop_log(struct vm_memory *vm, u32 id, enum dirty_user user);
+
+/* All logs of `user`; waits for whoever changes slots. One that memory does not suffice to stop goes on, and disturbs nobody. */
+void vm_memory_stop_logs(struct vm_memory *vm, enum dirty_user user);
 
 /* A set for reports of the slot. 0, -ENOENT, -ENOMEM. */
 int vm_memory_create_report(struct vm_memory *vm, u32 id, struct page_set **report);

@@ -52,47 +52,12 @@ static int create_sets(struct dirty_rate *rate)
 
 /* ---- by logs */
 
-/* The id of the next slot from *at on, behind which *at is then. */
-static bool next_slot(struct vm_memory *vm, gfn_t *at, u32 *id)
-{
-    struct memslot_set *set = memslots_read_begin(&vm->slots);
-    const struct memslot *slot = memslots_find_from(set, *at);
-    bool is_found = slot != NULL;
-
-    if (is_found) {
-        *id = slot->id;
-        *at = memslot_end(slot);
-    }
-    memslots_read_end(set);
-    return is_found;
-}
-
 static int start_log(struct vm_memory *vm, u32 id, bool small)
 {
     int error = vm_memory_start_log(vm, id, DIRTY_RATE, small ? 0 : DIRTY_LAZY);
 
     /* It has gone; or there was no memory to stop it when it was used the last time. */
     return error == -ENOENT || error == -EEXIST ? 0 : error;
-}
-
-static void stop_logs(struct vm_memory *vm)
-{
-    bool has_stopped;
-
-    /* Once more, until there is none: slots may move while this looks for them. */
-    do {
-        gfn_t at = { 0 };
-        u32 id;
-
-        has_stopped = false;
-        while (next_slot(vm, &at, &id)) {
-            int error = vm_memory_stop_log(vm, id, DIRTY_RATE);
-
-            for (; error == -EBUSY; error = vm_memory_stop_log(vm, id, DIRTY_RATE))
-                port_yield();
-            has_stopped |= error == 0;
-        }
-    } while (has_stopped);
 }
 
 static int start_logs(struct vm_memory *vm, bool small)
@@ -102,13 +67,13 @@ static int start_logs(struct vm_memory *vm, bool small)
     int error = 0;
     u32 id;
 
-    while (error == 0 && next_slot(vm, &at, &id)) {
+    while (error == 0 && vm_next_slot(vm, &at, &id)) {
         error = start_log(vm, id, small);
         has_started |= error == 0;
     }
     /* To stop a log waits for whoever changes slots; where there is none, this says at once that somebody does. */
     if (error != 0 && has_started)
-        stop_logs(vm);
+        vm_memory_stop_logs(vm, DIRTY_RATE);
     return error;
 }
 
@@ -120,7 +85,7 @@ static void take_from_logs(struct dirty_rate *rate)
     /* What is in the processors' buffers was written in this period: a guest that never leaves would never be heard of. */
     if (dirty_log_by_processor())
         tlb_flush(rate->vm);
-    while (next_slot(rate->vm, &at, &id)) {
+    while (vm_next_slot(rate->vm, &at, &id)) {
         /* A slot that has come since: what of it is not logged now is with the next sample, if it can be. */
         if (vm_memory_harvest(rate->vm, id, DIRTY_RATE, (gfn_t){ 0 }, ~0ull, rate->period) == -ENOENT)
             (void)start_log(rate->vm, id, rate->small);
@@ -206,7 +171,7 @@ void dirty_rate_sample(struct dirty_rate *rate, struct dirty_sample *sample)
 void dirty_rate_end(struct dirty_rate *rate)
 {
     if (rate->method == RATE_BY_LOG)
-        stop_logs(rate->vm);
+        vm_memory_stop_logs(rate->vm, DIRTY_RATE);
     else if (rate->small)
         vm_want_recovery(rate->vm, true);
     release(rate);

@@ -2,6 +2,7 @@
 /* Dirty logs begin, end, and move with their slots: see mm/dirty_log.h for the order of steps. */
 #include "mm/dirty_internal.h"
 #include "mm/pool.h"
+#include "mm/port.h"
 #include "mm/tlb.h"
 #include "mm/vm.h"
 
@@ -199,6 +200,26 @@ int vm_memory_stop_log(struct vm_memory *vm, u32 id, enum dirty_user user)
     }
     memslots_end_change(&vm->slots);
     return error;
+}
+
+void vm_memory_stop_logs(struct vm_memory *vm, enum dirty_user user)
+{
+    bool has_stopped;
+
+    /* Once more, until there is none: slots may move while this looks for them. */
+    do {
+        gfn_t at = { 0 };
+        u32 id;
+
+        has_stopped = false;
+        while (vm_next_slot(vm, &at, &id)) {
+            int error = vm_memory_stop_log(vm, id, user);
+
+            for (; error == -EBUSY; error = vm_memory_stop_log(vm, id, user))
+                port_yield();
+            has_stopped |= error == 0;
+        }
+    } while (has_stopped);
 }
 
 int vm_memory_create_report(struct vm_memory *vm, u32 id, struct page_set **report)

@@ -48,31 +48,10 @@ static struct snapshots *begin(struct vm_memory *vm, struct snapshots **made)
     return all;
 }
 
-/* Where memory does not suffice to stop a log, it goes on and disturbs nobody but those who would write faster. */
-static void stop_logs(struct vm_memory *vm)
-{
-    gfn_t at = { 0 };
-
-    for (;;) {
-        struct memslot_set *set = memslots_read_begin(&vm->slots);
-        const struct memslot *slot = memslots_find_from(set, at);
-        u32 id = slot == NULL ? 0 : slot->id;
-        bool is_end = slot == NULL;
-
-        if (!is_end)
-            at = memslot_end(slot);
-        memslots_read_end(set);
-        if (is_end)
-            return;
-        while (vm_memory_stop_log(vm, id, DIRTY_SNAPSHOT) == -EBUSY)
-            port_yield();
-    }
-}
-
 static void end(struct snapshots *all)
 {
     if (list_is_empty(&all->list))
-        stop_logs(all->vm);
+        vm_memory_stop_logs(all->vm, DIRTY_SNAPSHOT);
     atomic_write(&all->busy, 0);
     spin_lock(&lock);
     all->users--;
@@ -102,23 +81,16 @@ static struct snapshots *begin_or_create(struct vm_memory *vm)
 static int start_logs(struct vm_memory *vm)
 {
     gfn_t at = { 0 };
+    u32 id;
 
-    for (;;) {
-        struct memslot_set *set = memslots_read_begin(&vm->slots);
-        const struct memslot *slot = memslots_find_from(set, at);
-        u32 id = slot == NULL ? 0 : slot->id;
-        bool is_end = slot == NULL;
-
-        if (!is_end)
-            at = memslot_end(slot);
-        memslots_read_end(set);
-        if (is_end)
-            return 0;
+    while (vm_next_slot(vm, &at, &id)) {
         /* Large pages need not be split: the snapshot takes them out of the tree anyway. */
         int error = vm_memory_start_log(vm, id, DIRTY_SNAPSHOT, DIRTY_LAZY);
+
         if (error == -ENOMEM || error == -EBUSY)
             return error;
     }
+    return 0;
 }
 
 /* The store of an earlier slot that shows the same backing. */

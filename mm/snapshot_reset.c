@@ -211,8 +211,10 @@ static void add_way(const struct snapshot *draft, const struct snapshot *to)
         common = common->parent;
     for (node = draft->parent; node != NULL; node = node->parent)
         node->on_path = false;
-    for (node = draft->parent; node != common; node = node->parent)
+    for (node = draft->parent; node != common; node = node->parent) {
+        assert(node != NULL);
         add_deltas(draft, node);
+    }
     for (; to != common; to = to->parent)
         add_deltas(draft, to);
 }

@@ -73,6 +73,9 @@ static inline void vm_want_recovery(struct vm_memory *vm, bool wants)
     __atomic_store_n(&vm->wants_recovery, wants, __ATOMIC_RELAXED);
 }
 
+/* The id of the next slot from *at on, behind which *at is then. False: there is none. Slots may change between two calls. */
+bool vm_next_slot(struct vm_memory *vm, gfn_t *at, u32 *id);
+
 /* The first gfn that no guest of this processor can have. */
 u64 vm_gfn_limit(void);
 

@@ -34,6 +34,20 @@ static void invalidate(struct vm_memory *vm, struct memslot *slot)
     spt_zap_all(&vm->spt, slot->base, memslot_end(slot));
 }
 
+bool vm_next_slot(struct vm_memory *vm, gfn_t *at, u32 *id)
+{
+    struct memslot_set *set = memslots_read_begin(&vm->slots);
+    const struct memslot *slot = memslots_find_from(set, *at);
+    bool is_found = slot != NULL;
+
+    if (is_found) {
+        *id = slot->id;
+        *at = memslot_end(slot);
+    }
+    memslots_read_end(set);
+    return is_found;
+}
+
 int vm_memory_add_slot(struct vm_memory *vm, u32 id, gfn_t base, u64 npages, struct backing *backing, u64 offset,
                        u32 flags, enum level largest)
 {

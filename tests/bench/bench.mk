@@ -27,7 +27,7 @@ $(BENCHES:%=$(BUILD)/bench/%): $(BUILD)/bench/%: $(BUILD)/bench/tests/bench/benc
 benches: $(BENCHES:%=$(BUILD)/bench/%)
 	@echo '$(CC) $(BENCH_MM_CFLAGS)' > $(BUILD)/bench/compiler
 
-bench: host-packages run-packages ## benchmarks of mm/ on this machine, and in the emulated one: a table, and build/bench.json; tools/bench --help
+bench: host-packages run-packages ## benchmarks, here and in the emulated machine: a table, and build/bench.json
 	@$(BUILD_ONCE) benches
 	@tools/bench
 
