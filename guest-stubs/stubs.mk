@@ -2,7 +2,7 @@
 # The guest stubs: $(BUILD)/stubs/NAME.elf is a Multiboot kernel, NAME.bin a flat image. Each stub's file says with what
 # section of slat.conf it is run. 32-bit code is made with the compiler's -m32; no 32-bit C library is needed.
 
-STUBS_64 := long_mode high_memory
+STUBS_64 := long_mode high_memory hostile_calls_64
 STUBS_32 := $(filter-out $(STUBS_64),$(patsubst guest-stubs/%.c,%,$(wildcard guest-stubs/*.c)))
 STUB_LIB := $(patsubst guest-stubs/lib/%.c,%,$(filter-out %/exceptions.c,$(wildcard guest-stubs/lib/*.c)))
 STUB_CFLAGS := $(CSTD) $(WARNINGS) -O2 -ffreestanding -fno-pic -fno-pie -mgeneral-regs-only -mno-red-zone \

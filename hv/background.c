@@ -8,6 +8,7 @@
 #include "mm/recover.h"
 
 #define ROUND_NS    (100 * 1000 * 1000ull)
+#define IN_VAIN_NS  (2000 * 1000 * 1000ull)
 #define EXECUTED_NS (1000 * 1000 * 1000ull)
 
 /* Regions of 2M that are copied in a round at most, where frames are scattered. */
@@ -20,8 +21,12 @@ static void recover(struct vm *vm)
 {
     struct recover_result result;
 
-    if (!vm->keeps_small_pages && vm_memory_wants_recovery(vm->memory))
-        (void)vm_memory_recover(vm->memory, (gfn_t){ 0 }, ~0ull, RECOVER_COMPACT, COPIES, &result);
+    if (vm->keeps_small_pages || !vm_memory_wants_recovery(vm->memory) || vm_now_ns() < vm->recover_at)
+        return;
+    (void)vm_memory_recover(vm->memory, (gfn_t){ 0 }, ~0ull, RECOVER_COMPACT, COPIES, &result);
+    /* As long as no large block is free, for example, it is in vain: it is not tried all the time. */
+    if (result.collapsed == 0 && result.compacted == 0)
+        vm->recover_at = vm_now_ns() + IN_VAIN_NS;
 }
 
 static void recover_executed(struct vm *vm)

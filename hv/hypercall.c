@@ -2,6 +2,7 @@
 /* See hypercall.h. */
 #include "hv/hypercall.h"
 
+#include "arch/x86/guest_state.h"
 #include "hv/lib/string.h"
 #include "hv/monitor.h"
 #include "hv/vm.h"
@@ -30,15 +31,21 @@ static int read_text(struct vm *vm, u64 gpa, char text[MONITOR_LINE_SIZE])
     return -EINVAL;
 }
 
+/* In other modes than 64-bit mode the upper half is undefined (SDM vol. 1, 3.4.1.1). */
+static u64 parameter(const struct vcpu *vcpu, enum gpr gpr)
+{
+    return guest_in_64bit_mode() ? vcpu->gpr[gpr] : (u32)vcpu->gpr[gpr];
+}
+
 enum hypercall_result vm_hypercall(struct vcpu *vcpu)
 {
     struct monitor_context context = { .print = print_nothing, .self = vcpu->vm };
     char text[MONITOR_LINE_SIZE];
     int error;
 
-    if (!vcpu->vm->conf.hypercalls || vcpu->gpr[RAX] != HYPERCALL_MAGIC)
+    if (!vcpu->vm->conf.hypercalls || parameter(vcpu, RAX) != HYPERCALL_MAGIC)
         return HYPERCALL_UNDEFINED;
-    error = read_text(vcpu->vm, vcpu->gpr[RBX], text);
+    error = read_text(vcpu->vm, parameter(vcpu, RBX), text);
     /* So goes on who is reset to what the command saves. */
     vcpu_skip_instruction(vcpu);
     vcpu->gpr[RAX] = 0;

@@ -5,6 +5,7 @@
 #include "hv/lib/format.h"
 #include "hv/lib/string.h"
 #include "hv/vm.h"
+#include "mm/port.h"
 
 #define GUEST COMMAND_GUEST
 #define USES  (COMMAND_GUEST | COMMAND_USES)
@@ -57,6 +58,7 @@ void monitor_say(struct monitor_call *call, const char *format, ...)
     format_text_v(text, sizeof(text), format, args);
     va_end(args);
     print(call, text);
+    port_yield(); /* an answer can be long, and the machine's log slow */
 }
 
 int monitor_fail(struct monitor_call *call, int error, const char *format, ...)

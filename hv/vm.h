@@ -49,6 +49,7 @@ struct vm {
     /* of the monitor: */
     struct page_set *reported[VM_SLOTS]; /* by the last `dirty harvest`; NULL: `dirty start` was not given */
     bool keeps_small_pages;              /* said by `dirty stop NAME keep`, until `collapse` */
+    u64 recover_at;                      /* vm_now_ns() before which the background looks for no small pages */
     struct vm_snapshot *snapshots;       /* the latest first */
 
     /* how it ended: */

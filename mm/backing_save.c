@@ -21,7 +21,9 @@ static int save_frame(const struct map_place *place, u64 page, struct backing_ma
         (void)frame_unshare(frame);
         return error;
     }
-    map_mark_shared(place);
+    /* Pages of a block are all shared or none: this one leaves it. */
+    if (!(place->entry & MAP_SHARED))
+        map_replace(place, place->entry | MAP_SHARED);
     return 0;
 }
 

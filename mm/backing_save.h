@@ -2,6 +2,8 @@
 /*
  * Saved pages: a *store* is a backing that no slot shows, with what single pages of another backing were. It leads to their
  * frames, which are shared as in a clone; a page that was not saved is a hole there, and one that had no frame says so.
+ * Reset waits for pages of the memory while it holds those of a store, which has the higher hva: so nobody else asks for pages
+ * of a store.
  */
 #ifndef MM_BACKING_SAVE_H
 #define MM_BACKING_SAVE_H

@@ -15,11 +15,6 @@ static u64 end_of(enum level level, u64 page)
     return page - map_offset(level, page) + level_pages(level);
 }
 
-static u64 min(u64 a, u64 b)
-{
-    return a < b ? a : b;
-}
-
 /* What no memory is left to split keeps its frames, and becomes zeros too; unless others read them. */
 static int clear_in_place(const struct map_place *place, u64 first, u64 end)
 {
@@ -37,7 +32,7 @@ static int punch(struct backing_map *map, u64 first, u64 end)
 
     for (u64 page = first; page < end;) {
         struct map_place place = map_find(map, page);
-        u64 next = min(end_of(place.level, page), end);
+        u64 next = u64_min(end_of(place.level, page), end);
 
         if (place.entry == MAP_EMPTY) {
             page = next;
@@ -68,7 +63,7 @@ int backing_punch(struct backing *backing, u64 first, u64 npages)
             continue;
         }
         if (map_offset(place.level, page) != 0 || next > end || place.level < LEVEL_2M)
-            next = min(end_of(LEVEL_2M, page), end);
+            next = u64_min(end_of(LEVEL_2M, page), end);
 
         struct invalidation invalidation;
         invalidation_begin(&invalidation, backing, page, next);

@@ -230,8 +230,11 @@ static void take_held(const struct harvest *harvest)
     u64 end = (harvest->end - 1) / PAGE_SET_WORD;
     u64 word = page_set_next(held, harvest->first / PAGE_SET_WORD);
 
-    for (; word <= end; word = page_set_next(held, word + 1))
+    for (; word <= end; word = page_set_next(held, word + 1)) {
         report(harvest, word, page_set_take(held, word, mask_of(harvest, word)));
+        if (word % PAGE_SET_WORDS == PAGE_SET_WORDS - 1)
+            port_yield();
+    }
 }
 
 void dirty_log_collect(struct vm_memory *vm, const struct memslot *slot, enum dirty_user user, u64 first, u64 end,
@@ -260,8 +263,11 @@ static void copy_words(const struct harvest *harvest, const struct page_set *set
 {
     u64 last = (harvest->end - 1) / PAGE_SET_WORD, word = page_set_next(set, harvest->first / PAGE_SET_WORD);
 
-    for (; word <= last; word = page_set_next(set, word + 1))
+    for (; word <= last; word = page_set_next(set, word + 1)) {
         report(harvest, word, page_set_get(set, word) & mask_of(harvest, word));
+        if (word % PAGE_SET_WORDS == PAGE_SET_WORDS - 1)
+            port_yield();
+    }
 }
 
 static void harvest_slot(struct vm_memory *vm, const struct memslot *slot, enum dirty_user user, u64 first, u64 end,

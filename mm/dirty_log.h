@@ -51,7 +51,8 @@ int vm_memory_start_log(struct vm_memory *vm, u32 id, enum dirty_user user, u32 
  * write that was done before the call is there or was reported before; of those that come meanwhile, each is in this report
  * or in the next. While vCPUs run, "meanwhile" begins when they were last outside: what the processor has in its buffer, or
  * a fault that is on its way has permitted to another vCPU too, comes with the next. 0, -ENOENT (no such slot, or not a user
- * of its log).
+ * of its log). Who changes slots waits for it. What is written through another slot that shows the same memory is in that
+ * slot's log.
  */
 int vm_memory_harvest(struct vm_memory *vm, u32 id, enum dirty_user user, gfn_t first, u64 npages,
                       struct page_set *report);

@@ -109,16 +109,6 @@ static void take(struct dirty_rate *rate, struct dirty_sample *sample)
     spt_take_dirty(&rate->vm->spt, (gfn_t){ 0 }, (gfn_t){ vm_gfn_limit() }, rate->period, sample->leaves);
 }
 
-/* Where there is no memory to leave less in it than everything, that is what the next sample will have too. */
-static void clear(struct page_set *set)
-{
-    for (u64 word = page_set_next(set, 0); word != PAGE_SET_END; word = page_set_next(set, word + 1)) {
-        page_set_take(set, word, ~0ull);
-        if (word % PAGE_SET_WORDS == PAGE_SET_WORDS - 1)
-            port_yield();
-    }
-}
-
 static int start(struct dirty_rate *rate)
 {
     struct dirty_sample forgotten = { 0 };
@@ -132,7 +122,7 @@ static int start(struct dirty_rate *rate)
         return error;
     /* Starting has taken its time, which does not belong to the first period. */
     take(rate, &forgotten);
-    clear(rate->period);
+    page_set_clear(rate->period);
     return 0;
 }
 
@@ -158,7 +148,7 @@ void dirty_rate_sample(struct dirty_rate *rate, struct dirty_sample *sample)
     take(rate, sample);
     sample->pages = page_set_count(rate->period);
     page_set_add_set(rate->seen, rate->period);
-    clear(rate->period);
+    page_set_clear(rate->period);
 
     u64 count = page_set_count(rate->seen);
     sample->new_pages = count - rate->seen_count;

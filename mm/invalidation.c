@@ -44,16 +44,6 @@ static bool publish(struct invalidation *invalidation)
     return is_free;
 }
 
-static u64 max(u64 a, u64 b)
-{
-    return a > b ? a : b;
-}
-
-static u64 min(u64 a, u64 b)
-{
-    return a < b ? a : b;
-}
-
 typedef void visit_shown(struct vm_memory *vm, const struct memslot *slot, gfn_t first, gfn_t end);
 
 /* Visits every part of a slot, of any VM, that shows a part of the pages. */
@@ -67,8 +57,8 @@ static void visit_everywhere(const struct invalidation *invalidation, visit_show
         const struct memslot *slot = memslots_first_hva(set, first, last);
 
         for (; slot != NULL; slot = memslots_next_hva(set, slot, first, last)) {
-            u64 from = max(slot->offset, invalidation->first);
-            u64 to = min(slot->offset + slot->npages, invalidation->end);
+            u64 from = u64_max(slot->offset, invalidation->first);
+            u64 to = u64_min(slot->offset + slot->npages, invalidation->end);
 
             visit(vm, slot, (gfn_t){ slot->base.v + (from - slot->offset) },
                   (gfn_t){ slot->base.v + (to - slot->offset) });

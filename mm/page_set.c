@@ -227,6 +227,15 @@ u64 page_set_take(struct page_set *set, u64 word, u64 mask)
     return taken;
 }
 
+void page_set_clear(struct page_set *set)
+{
+    for (u64 word = page_set_next(set, 0); word != PAGE_SET_END; word = page_set_next(set, word + 1)) {
+        (void)page_set_take(set, word, ~0ull);
+        if (word % PAGE_SET_WORDS == PAGE_SET_WORDS - 1)
+            port_yield();
+    }
+}
+
 u64 page_set_count(const struct page_set *set)
 {
     u64 count = 0, done = 0;

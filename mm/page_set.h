@@ -96,6 +96,9 @@ u64 page_set_get(const struct page_set *set, u64 word);
 /* Takes the pages of `mask` out of a word: those that were in it. What memory does not suffice to take alone stays. */
 u64 page_set_take(struct page_set *set, u64 word, u64 mask);
 
+/* Takes out all that can be: where there is no memory to leave less in it than everything, that stays. Yields. */
+void page_set_clear(struct page_set *set);
+
 /* How many pages are in it. Yields. */
 u64 page_set_count(const struct page_set *set);
 

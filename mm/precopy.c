@@ -67,11 +67,6 @@ static u64 add(u64 a, u64 b)
     return a + b < a ? ~0ull : a + b;
 }
 
-static u64 lesser(u64 a, u64 b)
-{
-    return a < b ? a : b;
-}
-
 static u64 multiply(u64 a, u64 b)
 {
     return (u64)((unsigned __int128)a * b >> 63);
@@ -92,7 +87,7 @@ static u64 square_root(u64 square)
 /* 1 - x^(n/2) of 1 - x^n: c / (1 + sqrt(1 - c)). */
 static u64 halve(u64 c)
 {
-    return c == 0 ? 0 : scale(c, 1ull << 32, (1ull << 32) + square_root((ONE - c) << 1));
+    return scale(c, 1ull << 32, (1ull << 32) + square_root((ONE - c) << 1));
 }
 
 /* 1 - x^(a + b) of 1 - x^a and 1 - x^b. */
@@ -103,14 +98,14 @@ static u64 join(u64 a, u64 b)
 
 static void make_model(const struct precopy_input *input, struct model *model)
 {
-    u64 memory = lesser(input->memory, MAX_PAGES), one = lesser(input->one, memory);
+    u64 memory = u64_min(input->memory, MAX_PAGES), one = u64_min(input->one, memory);
     /* What cannot be: fewer in both than in one, or more in the second, is noise. */
-    u64 both = input->both < one ? one : lesser(input->both, 2 * one);
+    u64 both = input->both < one ? one : u64_min(input->both, 2 * one);
 
     *model = (struct model){ .memory = memory, .one = one, .period = input->period == 0 ? 1 : input->period };
     model->working_set = scale_up(one, one, 2 * one - both);
-    /* Also where W is so large that no time that can be sent in shows a bend. */
-    model->is_straight = both == 2 * one || model->working_set == ~0ull;
+    /* So large a W shows no bend before all of memory is written; and few digits of 1 - x are left. */
+    model->is_straight = model->working_set >> 20 >= memory;
     if (model->is_straight)
         return;
     model->written[PARTS] = scale(2 * one - both, ONE, one);
@@ -126,12 +121,12 @@ static u64 written_in(const struct model *model, u64 time)
     u64 periods = scale_up(time, 1ull << PARTS, model->period), part = 0;
 
     if (model->is_straight)
-        return lesser(scale_up(model->one, time, model->period), model->memory);
+        return u64_min(scale_up(model->one, time, model->period), model->memory);
     for (unsigned i = 0; i < 2 * PARTS; i++) {
         if (periods >> i & 1)
             part = join(part, model->written[i]);
     }
-    return lesser(scale_up(model->working_set, part, ONE), model->memory);
+    return u64_min(scale_up(model->working_set, part, ONE), model->memory);
 }
 
 u64 precopy_written(const struct precopy_input *input, u64 time)

@@ -46,7 +46,10 @@ struct precopy_forecast {
 
 void precopy_forecast(const struct precopy_input *input, struct precopy_forecast *forecast);
 
-/* D(time) of the model, rounded up to pages and to 2^-32 of a period; the error is below 1 in 2^20. For tests. */
+/*
+ * D(time) of the model, rounded up to pages and to 2^-32 of a period. The error is below 1 in 2^20, and a page for each 2^36
+ * pages of memory. For tests.
+ */
 u64 precopy_written(const struct precopy_input *input, u64 time);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "mm/atomic.h"
 #include "mm/backing_change.h"
+#include "mm/frame_share.h"
 #include "mm/mapping_level.h"
 #include "mm/port.h"
 #include "mm/vm.h"
@@ -125,11 +126,13 @@ static bool recover_region(struct recovery *recovery, const struct memslot *slot
     stop->at = next;
     if (reason == &recovery->result.scattered || reason == &recovery->result.shared)
         stop->compact = recovery->how == RECOVER_COMPACT && recovery->budget != 0;
+    /* Also where it shall be brought together, which may fail. */
+    if (reason != NULL)
+        disarm(recovery, slot, gfn);
     if (stop->compact)
         return false;
     if (reason != NULL) {
         ++*reason;
-        disarm(recovery, slot, gfn);
     } else if (recovery->how != RECOVER_LAZILY) {
         u64 before = recovery->result.collapsed;
 
@@ -175,15 +178,21 @@ static void recover_slot(struct recovery *recovery, const struct memslot_set *se
     rwlock_unlock(&vm->spt.lock);
 }
 
-static bool is_whole(const struct backing *backing, u64 first)
+/*
+ * What keeps a region from being brought together, or NULL: looked at first, because who tries has unmapped it, and has copied
+ * nothing of the budget.
+ */
+static u64 *find_obstacle(struct recover_result *result, const struct backing *backing, u64 first)
 {
     struct backing_page found;
 
     for (u64 page = first; page < first + REGION; page++) {
         if (backing_lookup(backing, page, &found) != 0)
-            return false;
+            return &result->absent;
+        if (!found.writable && frame_is_shared(found.pfn))
+            return &result->shared;
     }
-    return true;
+    return NULL;
 }
 
 /* No lock is held. Whether the region is one piece now. What has no memory gets none. */
@@ -191,9 +200,10 @@ static bool compact(struct recovery *recovery, const struct memslot *slot, gfn_t
 {
     struct recover_result *result = &recovery->result;
     u64 page = memslot_page(slot, gfn);
+    u64 *obstacle = find_obstacle(result, slot->backing, page);
 
-    if (!is_whole(slot->backing, page)) {
-        result->absent++;
+    if (obstacle != NULL) {
+        ++*obstacle;
         return false;
     }
 

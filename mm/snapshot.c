@@ -78,8 +78,9 @@ static struct snapshots *begin_or_create(struct vm_memory *vm)
 }
 
 /* Every slot is logged for us when it returns, but those that come meanwhile. */
-static int start_logs(struct vm_memory *vm)
+static int start_logs(struct snapshots *all)
 {
+    struct vm_memory *vm = all->vm;
     gfn_t at = { 0 };
     u32 id;
 
@@ -89,6 +90,9 @@ static int start_logs(struct vm_memory *vm)
 
         if (error == -ENOMEM || error == -EBUSY)
             return error;
+        /* It may look like one that was there before: what was written until now nobody knows, so there is no way back. */
+        if (error == 0)
+            snapshot_end_draft(all);
     }
     return 0;
 }
@@ -165,7 +169,7 @@ static void publish(struct snapshots *all, struct snapshot *node, struct snapsho
 static int take_first(struct snapshots *all, struct snapshot **taken)
 {
     struct snapshot *node, *draft;
-    int error = start_logs(all->vm);
+    int error = start_logs(all);
 
     if (error != 0)
         return error;

@@ -28,7 +28,7 @@ struct snapshot;
 
 /*
  * The memory as it is now. 0, -ENOMEM, -EBUSY (somebody changes the slots), -ENOENT (there is none). On an error nothing has
- * changed.
+ * changed, but that, where a slot has come since the last one, that can only be dropped.
  */
 int snapshot_take(struct vm_memory *vm, struct snapshot **snapshot);
 

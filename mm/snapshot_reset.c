@@ -139,6 +139,8 @@ static int restore_word(struct reset *reset, u64 first, u64 bits)
         error = restore_own(reset, first, bits, &rest);
         for (bits = rest; rest != 0 && error == 0; rest &= rest - 1)
             error = make_own(reset, first + (u64)__builtin_ctzll(rest));
+        if (bits != 0)
+            port_yield();
     }
     return error;
 }
@@ -219,12 +221,6 @@ static void add_way(const struct snapshot *draft, const struct snapshot *to)
         add_deltas(draft, to);
 }
 
-static void clear(struct page_set *set)
-{
-    for (u64 word = page_set_next(set, 0); word != PAGE_SET_END; word = page_set_next(set, word + 1))
-        (void)page_set_take(set, word, ~0ull);
-}
-
 static const struct snapshot *root_of(const struct snapshot *node)
 {
     while (node->parent != NULL)
@@ -252,7 +248,7 @@ int snapshot_go_back(struct snapshots *all, struct snapshot *to, struct snapshot
         return error;
     for (struct snapshot_slot *slot = snapshot_next_slot(draft, NULL); slot != NULL;
          slot = snapshot_next_slot(draft, slot))
-        clear(slot->delta);
+        page_set_clear(slot->delta);
     snapshot_move_draft(all, to);
     *result = reset.result;
     return 0;

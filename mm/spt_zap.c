@@ -153,6 +153,8 @@ void spt_zap_all(struct spt *spt, gfn_t first, gfn_t end)
         /* What a step removed that others ended early can wait for the flush of the next one. */
         if (gather.count >= ZAP_STEP || first.v == end.v)
             tlb_gather_finish(&gather);
-        port_yield();
+        /* Not behind the last one: a page that is copied for its writer is no reason to lose a turn. */
+        if (first.v < end.v)
+            port_yield();
     }
 }

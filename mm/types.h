@@ -48,6 +48,16 @@ static inline u64 level_pages(enum level level)
     return 1ull << level_order(level);
 }
 
+static inline u64 u64_min(u64 a, u64 b)
+{
+    return a < b ? a : b;
+}
+
+static inline u64 u64_max(u64 a, u64 b)
+{
+    return a > b ? a : b;
+}
+
 static inline gfn_t gpa_to_gfn(gpa_t gpa)
 {
     return (gfn_t){ gpa.v >> PAGE_SHIFT };

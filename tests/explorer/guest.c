@@ -152,20 +152,22 @@ static bool translate(struct guest *guest, gfn_t gfn, u64 needed, pfn_t *pfn)
 
 static enum fault_result reach(struct guest *guest, u64 gpa, u32 access, u64 **word)
 {
+    enum fault_result result = FAULT_SPURIOUS; /* so is what is resolved inside */
     gfn_t gfn = { gpa >> 12 };
     pfn_t pfn;
 
     for (unsigned tries = 0; !translate(guest, gfn, access, &pfn); tries++) {
-        guest_leave(guest);
         guest->faults++;
-        enum fault_result result = vm_memory_fault(&guest->vcpu, (gpa_t){ gpa }, access);
-
+        if (tries > TRIES)
+            explorer_fail("%u faults at gpa %#llx, the last with result %d", tries, (unsigned long long)gpa, result);
+        if (guest->resolves_inside && vcpu_memory_fault_inside(&guest->vcpu, (gpa_t){ gpa }, access))
+            continue;
+        guest_leave(guest);
+        result = vm_memory_fault(&guest->vcpu, (gpa_t){ gpa }, access);
         if (result == FAULT_RETRY)
             port_yield();
         else if (result != FAULT_INSTALLED && result != FAULT_SPURIOUS)
             return result;
-        if (tries > TRIES)
-            explorer_fail("%u faults at gpa %#llx, the last with result %d", tries, (unsigned long long)gpa, result);
     }
     *word = (u64 *)port_frame_address(pfn) + gpa % 4096 / sizeof(u64);
     return FAULT_INSTALLED;

@@ -5,7 +5,7 @@
  * vcpu_memory_enter() asks for INVEPT: also when that is late, and always to be used first. A translation by which was written
  * remembers D. With vcpu_entry.log it logs modifications, of which it has room for a few.
  *
- * The guest is in one stay, from its first access, until guest_leave() or a fault.
+ * The guest is in one stay, from its first access, until guest_leave() or a fault that it cannot resolve inside.
  */
 #ifndef TESTS_EXPLORER_GUEST_H
 #define TESTS_EXPLORER_GUEST_H
@@ -17,7 +17,8 @@ enum { GUEST_TLB = 8, GUEST_LOG = 4 };
 
 struct guest {
     struct vcpu_memory vcpu;
-    bool sets_bits; /* A and D, as a processor with them does */
+    bool sets_bits;       /* A and D, as a processor with them does */
+    bool resolves_inside; /* what vcpu_memory_fault_inside() can, without leaving */
     bool inside;
     pfn_t root;
     unsigned levels;

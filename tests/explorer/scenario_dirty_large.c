@@ -45,6 +45,14 @@ static void start_stopped(bool logs)
     guest_store(&scene.guest[0], page(0) + 8, 1);
 }
 
+/* The same, where guest 0 gets permissions back without leaving. */
+static void start_inside(void)
+{
+    start_stopped(false);
+    guest_leave(&scene.guest[0]);
+    scene.guest[0].resolves_inside = true;
+}
+
 MACHINES(start_large)
 MACHINES(start_lazy)
 MACHINES(start_stopped)
@@ -52,6 +60,14 @@ MACHINES(start_stopped)
 static void write_by_0(void)
 {
     judge_write(0);
+}
+
+/* Pages that were not written since the log was stopped; the table is known from the first of them. */
+static void write_inside(void)
+{
+    for (unsigned n = 1; n < JUDGED; n++)
+        guest_store(&scene.guest[0], page(n), n);
+    guest_leave(&scene.guest[0]);
 }
 
 static void write_once_by_1(void)
@@ -118,6 +134,10 @@ SCENARIO_IN_BOTH(dirty_write_recover, start_stopped, .frames = LARGE_FRAMES, .ac
                  .check = check_large);
 SCENARIO_IN_BOTH(dirty_write_start_recover, start_stopped, .frames = LARGE_FRAMES,
                  .actor = { write_by_0, start_log, recover }, .check = judge_check);
+SCENARIO(dirty_inside_recover, .setup = start_inside, .frames = LARGE_FRAMES, .actor = { write_inside, recover },
+         .check = check_large);
+SCENARIO(dirty_inside_start_recover, .setup = start_inside, .frames = LARGE_FRAMES,
+         .actor = { write_inside, start_log, recover }, .check = judge_check, .bound = 1);
 SCENARIO_IN_BOTH(dirty_recover_start_lazily, start_stopped, .frames = LARGE_FRAMES,
                  .actor = { write_by_0, start_lazily_and_split, recover }, .check = judge_check);
 SCENARIO_IN_BOTH(dirty_write_stop_recover, start_lazy, .frames = LARGE_FRAMES,

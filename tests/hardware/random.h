@@ -16,7 +16,7 @@ struct random_world {
     unsigned slow_to_leave; /* accesses that a kick takes to come through, about */
     /* what was reached: */
     u64 stays, reads, writes, faults, retries, denials, devices, audits, succeeded, refused;
-    u64 harvests, collapses, full_logs, full_rings;
+    u64 harvests, collapses, full_logs, full_rings, resolved_inside;
 };
 extern struct random_world world;
 

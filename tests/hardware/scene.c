@@ -125,6 +125,17 @@ pfn_t scene_touch(unsigned processor, u64 gfn, u32 access)
     return frame;
 }
 
+bool scene_resolve_inside(unsigned processor, u64 gfn)
+{
+    unsigned before = port_host_processor;
+
+    assert_true(scene.inside[processor]);
+    port_host_processor = processor;
+    bool result = vcpu_memory_fault_inside(&scene.vcpus[processor], gfn_to_gpa((gfn_t){ gfn }), ACCESS_WRITE);
+    port_host_processor = before;
+    return result;
+}
+
 bool scene_reaches(unsigned processor, u64 gfn, u32 access)
 {
     pfn_t frame;

@@ -40,6 +40,9 @@ enum cpu_result scene_access(unsigned processor, u64 gfn, u32 access, pfn_t *fra
 /* An access with the exits and faults that it needs; ends in the guest. The frame. */
 pfn_t scene_touch(unsigned processor, u64 gfn, u32 access);
 
+/* A write that was a violation is resolved in the guest. False: the vCPU has to leave for it. */
+bool scene_resolve_inside(unsigned processor, u64 gfn);
+
 /* Whether the processor can reach `gfn` without a fault. */
 bool scene_reaches(unsigned processor, u64 gfn, u32 access);
 

@@ -178,6 +178,88 @@ static void test_C11_a_manual_harvest_arms_when_it_is_told_to(void **state)
     assert_nothing_reported();
 }
 
+/* ---- faults that are resolved without leaving */
+
+/* Page 5 is mapped, nobody has written to it since it was reported, and the next write faults, also where the processor logs. */
+static void start_protected(void)
+{
+    log_start(0);
+    scene_touch(1, 5, ACCESS_WRITE);
+    scene_touch(1, 6, ACCESS_WRITE);
+    log_leave_all();
+    log_harvest(DIRTY_OPERATOR);
+    vm_memory_write_protect(scene.vm, (gfn_t){ 0 }, REGION);
+    assert_nothing_reported();
+}
+
+static void write_inside(unsigned processor, u64 gfn)
+{
+    assert_false(scene_reaches(processor, gfn, ACCESS_WRITE));
+    assert_true(scene_resolve_inside(processor, gfn));
+    assert_true(scene_reaches(processor, gfn, ACCESS_WRITE));
+}
+
+static void test_C11_a_write_that_was_resolved_inside_is_armed_by_the_next_harvest(void **state)
+{
+    start_protected();
+    write_inside(1, 6);
+    write_inside(1, 5);
+    /* Without a fault of its own, in a stay that goes on. */
+    scene_touch(2, 5, ACCESS_WRITE);
+    stale = false;
+    scene.on_kick = write_what_is_stale;
+    log_harvest(DIRTY_OPERATOR);
+    assert_true(stale && page_set_has(log_report, 5) && page_set_has(log_report, 6));
+    scene_touch(1, 5, ACCESS_WRITE);
+    assert_reported(5);
+    assert_nothing_reported();
+    scene_touch(2, 5, ACCESS_WRITE);
+    assert_only_reported(5);
+}
+
+static bool resolved;
+
+static void resolve_while_it_is_flushed(void)
+{
+    resolved = scene_resolve_inside(1, 5);
+}
+
+static void test_C11_a_fault_during_a_flush_is_not_resolved_inside(void **state)
+{
+    start_protected();
+    write_inside(1, 6);
+    assert_false(scene_reaches(1, 5, ACCESS_WRITE));
+    resolved = true;
+    scene.on_kick = resolve_while_it_is_flushed;
+    log_harvest(DIRTY_OPERATOR);
+    assert_false(resolved || scene.inside[1]);
+    scene_touch(1, 5, ACCESS_WRITE);
+    assert_reported(5);
+}
+
+/* The table of one stay is gone, and is a guest's page, when the next one begins. */
+static void test_P2_a_table_of_an_earlier_stay_is_not_used(void **state)
+{
+    start_protected();
+    write_inside(1, 6);
+    log_leave_all();
+    vm_memory_zap(scene.vm, (gfn_t){ 0 }, SCENE_PAGES);
+    for (u64 gfn = 100; gfn < 200; gfn++)
+        scene_touch(2, gfn, ACCESS_WRITE);
+    scene_enter(1);
+    assert_false(scene_resolve_inside(1, 5));
+    scene_touch(1, 5, ACCESS_WRITE);
+    assert_reported(5);
+}
+
+static void test_C10_a_slot_moves_with_a_write_that_was_resolved_inside(void **state)
+{
+    start_protected();
+    write_inside(1, 5);
+    assert_int_equal(vm_memory_move_slot(scene.vm, SLOT, (gfn_t){ 8 * REGION }), 0);
+    assert_only_reported(8 * REGION + 5);
+}
+
 /* ---- writes of all kinds */
 
 static void test_C10_more_writes_than_the_processor_can_note(void **state)
@@ -299,6 +381,10 @@ int main(int argc, char **argv)
         LOG_SCENE_TEST(test_C11_a_report_waits_for_the_flush_of_who_protected_the_page),
         LOG_SCENE_TEST(test_C11_what_one_user_harvests_another_one_is_told_too),
         LOG_SCENE_TEST(test_C11_a_manual_harvest_arms_when_it_is_told_to),
+        LOG_SCENE_TEST(test_C11_a_write_that_was_resolved_inside_is_armed_by_the_next_harvest),
+        LOG_SCENE_TEST(test_C11_a_fault_during_a_flush_is_not_resolved_inside),
+        LOG_SCENE_TEST(test_P2_a_table_of_an_earlier_stay_is_not_used),
+        LOG_SCENE_TEST(test_C10_a_slot_moves_with_a_write_that_was_resolved_inside),
         LOG_SCENE_TEST(test_C10_more_writes_than_the_processor_can_note),
         LOG_SCENE_TEST(test_C10_a_page_that_is_mapped_anew_is_armed),
         LOG_SCENE_TEST(test_C10_what_the_hypervisor_writes_is_logged),

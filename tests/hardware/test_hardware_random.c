@@ -163,10 +163,11 @@ static void print_world(u64 seed)
         (unsigned long long)walks, (unsigned long long)stale);
     printf("# %llu writes to logged pages, none lost; %llu logged by the processors, %llu by stale translations, %llu "
            "pages reported by %llu "
-           "harvests, %llu collapses, %llu full logs, %llu full rings\n",
+           "harvests, %llu collapses, %llu full logs, %llu full rings, %llu faults resolved inside\n",
            (unsigned long long)logged_writes, (unsigned long long)logged, (unsigned long long)stale_writes,
            (unsigned long long)reports, (unsigned long long)world.harvests, (unsigned long long)world.collapses,
-           (unsigned long long)world.full_logs, (unsigned long long)world.full_rings);
+           (unsigned long long)world.full_logs, (unsigned long long)world.full_rings,
+           (unsigned long long)world.resolved_inside);
     fflush(stdout);
 }
 

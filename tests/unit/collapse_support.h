@@ -133,12 +133,9 @@ static inline u32 readers_of_slots(void)
 /* Whether another processor could do all of what it does now, without waiting for this one. */
 static inline bool is_possible(void)
 {
-    const struct rwlock *lock = &vm->spt.lock;
-
     if (act_anywhere)
         return true;
-    return lock->reader_in == lock->reader_out && lock->writer_in == lock->writer_out &&
-           !(act_on_slots && readers_of_slots() != 0);
+    return is_free(&vm->spt.lock) && !(act_on_slots && readers_of_slots() != 0);
 }
 
 static inline void at_point(const void *word)

@@ -291,10 +291,10 @@ static inline bool is_armed(const struct cpu *cpu, u64 gfn)
     return !ept_is_present(entry) || !(entry & (pml() && level == LEVEL_4K ? EPT_DIRTY : EPT_WRITE));
 }
 
-#define BOTH(test)                                                \
-    { #test " (protection)", test, start_protect, finish, NULL }, \
-    {                                                             \
-#test " (PML)", test, start_pml, finish, NULL             \
+#define BOTH(test)                                              \
+    { #test "_protection", test, start_protect, finish, NULL }, \
+    {                                                           \
+#test "_PML", test, start_pml, finish, NULL             \
     }
 
 #endif

@@ -67,9 +67,7 @@ static inline enum fault_result fault_by_vcpu(u64 gfn, u32 access)
 /* Whether another processor could do all of what it does now, without waiting for the fault. */
 static inline bool nothing_is_held(void)
 {
-    const struct rwlock *lock = &vm->spt.lock;
-
-    return vcpu.inside == 0 && lock->reader_in == lock->reader_out && lock->writer_in == lock->writer_out;
+    return vcpu.inside == 0 && is_free(&vm->spt.lock);
 }
 
 static inline void at_point(const void *word)

@@ -91,6 +91,12 @@ static inline int mapped_level(const struct vm_memory *vm, u64 gfn)
     return ept_walk(vm, (gfn_t){ gfn }, EPT_READ, &pfn, &level) ? (int)level : 0;
 }
 
+/* Whether who comes to the lock now has it at once. */
+static inline bool is_free(const struct rwlock *lock)
+{
+    return lock->reader_in == lock->reader_out && lock->writer_in == lock->writer_out;
+}
+
 /* At the entry of `level` for `gfn`; all tables above it are there. */
 static inline struct spt_iter iter_at(struct vm_memory *vm, u64 gfn, enum level level)
 {

@@ -33,4 +33,23 @@ void print_and_end(void);
 
 void start_guests(const struct mm_caps *caps);
 void stop_guests(void);
+
+static inline int start_monitor(void **state)
+{
+    start_guests(&port_host_caps);
+    return 0;
+}
+
+/* Whatever was said: nobody works on a guest any more. */
+static inline int stop_monitor(void **state)
+{
+    assert_int_equal(left.users + right.users, 0);
+    assert_false(left.is_commanded || right.is_commanded);
+    assert_sound();
+    stop_guests();
+    return 0;
+}
+
+#define MONITOR_TEST(test) cmocka_unit_test_setup_teardown(test, start_monitor, stop_monitor)
+
 #endif

@@ -77,6 +77,12 @@ static inline void guest_write(u64 index)
     guest_writes(index, ++written);
 }
 
+static inline void write_many(u64 first, u64 step)
+{
+    for (u64 index = first; index < SPACE; index += step)
+        guest_write(index);
+}
+
 static inline void host_write(u64 index)
 {
     static u64 words[WORDS];
@@ -121,6 +127,11 @@ static inline void check_all(void)
 {
     check_memory();
     assert_all_sound(vm);
+}
+
+static inline u64 guest_frames(void)
+{
+    return frame_get_stats().used[FRAME_GUEST];
 }
 
 static inline struct model remember(void)
@@ -207,10 +218,10 @@ static inline int finish(void **state)
     return 0;
 }
 
-#define BOTH(test)                                                \
-    { #test " (protection)", test, start_protect, finish, NULL }, \
-    {                                                             \
-#test " (PML)", test, start_pml, finish, NULL             \
+#define BOTH(test)                                              \
+    { #test "_protection", test, start_protect, finish, NULL }, \
+    {                                                           \
+#test "_PML", test, start_pml, finish, NULL             \
     }
 
 #endif

@@ -120,6 +120,27 @@ static void test_C5_finds_a_page_that_is_too_large(void **state)
     slot->npages = 1024;
 }
 
+/* It was one piece, and is not any more. */
+static void test_C6_finds_a_page_that_is_larger_than_its_piece(void **state)
+{
+    TABLE_CACHE(cache);
+    TLB_GATHER(gather, vm);
+    struct backing_page found;
+
+    assert_int_equal(backing_migrate(backing, 7), 0);
+    assert_int_equal(backing_lookup(backing, 0, &found), 0);
+    struct spt_mapping mapping = { { 0 }, found.pfn, LEVEL_2M, EPT_PERMISSIONS, ARM_NONE };
+    assert_int_equal(table_cache_fill(&cache, 4), 0);
+    rwlock_lock_shared(&vm->spt.lock);
+    assert_int_equal(spt_map(&vm->spt, vm->spt.base, &mapping, EPT_READ, &cache, &gather), 0);
+    rwlock_unlock_shared(&vm->spt.lock);
+    tlb_gather_finish(&gather);
+    table_cache_drain(&cache);
+    assert_int_equal(mm_audit(), 1);
+    assert_non_null(strstr(port_host.last_log, "C5"));
+    vm_memory_zap(vm, (gfn_t){ 0 }, 1);
+}
+
 static void test_H7_finds_wrong_counts(void **state)
 {
     struct shadow_page *page = shadow_page_of(port_frame_of(entry_at(vm, 1025, LEVEL_4K)));
@@ -347,6 +368,7 @@ int main(void)
         AUDIT_TEST(test_C6_finds_a_leaf_of_512g),
         AUDIT_TEST(test_finds_what_the_backing_has_not),
         AUDIT_TEST(test_C5_finds_a_page_that_is_too_large),
+        AUDIT_TEST(test_C6_finds_a_page_that_is_larger_than_its_piece),
         AUDIT_TEST(test_H7_finds_wrong_counts),
         AUDIT_TEST(test_H1_finds_orphans_and_leaks),
         AUDIT_TEST(test_H2_H3_finds_a_table_at_two_places),

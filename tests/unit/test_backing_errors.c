@@ -175,9 +175,10 @@ static void test_R3_no_memory_to_leave_a_frame(void **state)
 static struct vm_memory *changing_vm;
 static unsigned balloons;
 
-static void balloon(void)
+/* While the slot is unmapped. */
+static void balloon(struct vm_memory *vm)
 {
-    port_host.on_yield = NULL;
+    port_host.on_kick = NULL;
     assert_int_equal(vm_memory_balloon(changing_vm, (gfn_t){ 0 }, 1024), 0);
     balloons++;
 }
@@ -190,8 +191,9 @@ static void test_M3_no_balloon_in_a_slot_that_goes(void **state)
     changing_vm = new_vm();
     assert_int_equal(vm_memory_add_slot(changing_vm, 0, (gfn_t){ 0 }, 512, backing, 0, 0, LEVEL_2M), 0);
     assert_int_equal(vm_memory_add_slot(changing_vm, 1, (gfn_t){ 512 }, 512, backing, 512, 0, LEVEL_2M), 0);
+    assert_int_equal(fault(changing_vm, 5, ACCESS_READ), FAULT_INSTALLED);
     balloons = 0;
-    port_host.on_yield = balloon;
+    port_host.on_kick = balloon;
     assert_int_equal(vm_memory_remove_slot(changing_vm, 0), 0);
     assert_int_equal(balloons, 1);
     check_content(backing, 0, 512, 10);

@@ -56,6 +56,31 @@ static void change_view(u64 first, u64 npages, u64 permissions)
     rwlock_unlock(&vm->spt.lock);
 }
 
+/* A tree has a table with nothing in it, of a fault that came to nothing; the region is large nevertheless. */
+static void test_a_table_that_is_empty_in_one_root(void **state)
+{
+    TABLE_CACHE(cache);
+    struct spt_iter it;
+
+    show(0, 0, 0, PAGES, 0);
+    make_view(7, 1, ACCESS_READ);
+    map_small(0, REGION);
+    fault_by(&a, REGION, ACCESS_READ);
+    assert_int_equal(table_cache_fill(&cache, 4), 0);
+    rwlock_lock_shared(&vm->spt.lock);
+    spt_iter_start(&it, &vm->spt, a.root->page, (gfn_t){ 0 });
+    while (it.level > LEVEL_2M)
+        spt_iter_down(&it, (gfn_t){ 0 });
+    assert_int_equal(spt_link_table(&it, a.root->view, &cache, NULL), 0);
+    rwlock_unlock_shared(&vm->spt.lock);
+    table_cache_drain(&cache);
+    struct recover_result result = recover(0, REGION);
+    assert_int_equal(result.collapsed, 1);
+    assert_int_equal(result.absent, 0);
+    assert_level(&base, 0, REGION, LEVEL_2M);
+    assert_level(&a, 0, REGION, 0);
+}
+
 /* The view becomes such that another table belongs there, and nobody has taken this one away yet. */
 static void test_H3_a_child_that_is_out_of_place(void **state)
 {
@@ -171,6 +196,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         COLLAPSE_TEST(test_H1_each_entry_gives_up_its_own_reference),
         COLLAPSE_TEST(test_H1_a_table_that_one_root_keeps),
+        COLLAPSE_TEST(test_a_table_that_is_empty_in_one_root),
         COLLAPSE_TEST(test_H3_a_child_that_is_out_of_place),
         COLLAPSE_TEST(test_C4_a_view_that_says_one_thing),
         COLLAPSE_TEST(test_C4_a_view_that_is_not_uniform),

@@ -14,11 +14,9 @@ static u64 act_at, points, acts;
 /* Whether another processor can do what it wants, without waiting for who is interrupted here. */
 static bool nothing_is_held(void)
 {
-    const struct rwlock *lock = &vm->spt.lock;
-
     if (cpus[0].vcpu.inside == VCPU_COMING_IN || (cpus[0].vcpu.inside != 0 && !cpus[0].in_guest))
         return false;
-    return lock->reader_in == lock->reader_out && lock->writer_in == lock->writer_out;
+    return is_free(&vm->spt.lock);
 }
 
 static bool can_harvest(void)

@@ -230,6 +230,52 @@ static void test_C7_the_oldest_first(void **state)
     assert_true(list_is_empty(&vm->spt.executed));
 }
 
+/* More than are looked at under the lock at once, and than wait for one flush. */
+static void test_C7_many_executed(void **state)
+{
+    enum { REGIONS = 512 + 2 };
+
+    begin(RAM_GB, GB + 1024);
+    for (u64 region = 0; region < REGIONS; region++)
+        execute(&base, region * REGION + region % 7);
+    assert_int_equal(vm->spt.executed_count, REGIONS);
+    port_host.kicks = 0;
+    assert_int_equal(vm_memory_recover_executed(vm, 2 * REGIONS), REGIONS);
+    assert_int_equal(port_host.kicks, 2);
+    assert_int_equal(vm->spt.executed_count, 0);
+    assert_int_equal(vm_memory_get_stats(vm).mapped[LEVEL_4K], 0);
+    finish(state);
+}
+
+static u64 collapsed_late;
+
+/* Between the set in which the slot is invalid and the removal of what it maps. */
+static void recover_while_it_goes(const void *word)
+{
+    (void)word;
+    port_host.on_point = NULL;
+    struct memslot_set *set = memslots_active(&vm->slots);
+    const struct memslot *slot = memslots_find_id(set, 0);
+    if (slot == NULL || !memslots_is_invalid(set, slot) || !is_free(&vm->spt.lock)) {
+        port_host.on_point = recover_while_it_goes;
+        return;
+    }
+    collapsed_late = vm_memory_recover_executed(vm, 9);
+}
+
+/* M3: nothing is made of a slot that goes. */
+static void test_M3_a_slot_that_goes(void **state)
+{
+    execute(&base, 5);
+    assert_int_equal(vm->spt.executed_count, 1);
+    collapsed_late = ~0ull;
+    port_host.on_point = recover_while_it_goes;
+    assert_int_equal(vm_memory_remove_slot(vm, 0), 0);
+    assert_null(port_host.on_point);
+    assert_int_equal(collapsed_late, 0);
+    assert_int_equal(vm->spt.executed_count, 0);
+}
+
 static void test_C7_of_1g(void **state)
 {
     begin(RAM_GB, GB);
@@ -257,6 +303,7 @@ int main(void)
         NX_TEST(test_C7_executed_first),           NX_TEST(test_C7_a_log_is_over),
         NX_TEST(test_C2_executed_and_logged),      NX_TEST(test_C7_with_views),
         NX_TEST(test_C7_only_execution_permitted), NX_TEST(test_C7_the_oldest_first),
+        NX_TEST(test_M3_a_slot_that_goes),         cmocka_unit_test(test_C7_many_executed),
         cmocka_unit_test(test_C7_of_1g),
     };
 

@@ -174,6 +174,18 @@ static void test_lazily(void **state)
     check_content(backing, 0, PAGES + REGION, 1);
 }
 
+/* What stays lies on both sides of what goes. */
+static void test_lazily_in_the_middle(void **state)
+{
+    show(new_backing(4 * REGION, 0));
+    map();
+    assert_int_equal(vm_memory_split(vm, (gfn_t){ REGION }, 2 * REGION, LEVEL_4K), 0);
+    assert_int_equal(recover(RECOVER_LAZILY, 0).dropped, 2);
+    assert_level(0, REGION, LEVEL_2M);
+    assert_level(REGION, 3 * REGION, 0);
+    assert_level(3 * REGION, 4 * REGION, LEVEL_2M);
+}
+
 /* Regions side by side go together: with one flush. */
 static void test_lazily_many(void **state)
 {
@@ -306,6 +318,7 @@ int main(void)
         RECOVER_TEST(test_all_shared_in_place),
         RECOVER_TEST(test_no_block_is_free),
         RECOVER_TEST(test_lazily),
+        RECOVER_TEST(test_lazily_in_the_middle),
         RECOVER_TEST(test_lazily_many),
         RECOVER_TEST(test_C2_in_every_way),
         RECOVER_TEST(test_who_asks_for_a_recovery),

@@ -27,10 +27,9 @@ static u64 first_word(u64 index)
 
 static bool is_held(void)
 {
-    const struct rwlock *lock = &vm->spt.lock;
     const struct memslot *slot = memslots_first(memslots_active(&vm->slots));
-    bool is_held = lock->reader_in != lock->reader_out || lock->writer_in != lock->writer_out ||
-                   backings[0]->changing_count != 0 || backings[1]->changing_count != 0 || vm->slots.changing != 0;
+    bool is_held = !is_free(&vm->spt.lock) || backings[0]->changing_count != 0 || backings[1]->changing_count != 0 ||
+                   vm->slots.changing != 0;
 
     for (; slot != NULL; slot = memslots_next(memslots_active(&vm->slots), slot))
         is_held = is_held || (slot->log != NULL && slot->log->busy != 0);

@@ -87,6 +87,11 @@ static void regions(void **state)
     assert_int_equal(survey.dirty, 2);
     vm_memory_survey_region(vm, (gfn_t){ 701 }, 512, &survey);
     assert_int_equal(survey.dirty, 1);
+    vm_memory_survey_region(vm, (gfn_t){ 690 }, 11, &survey);
+    assert_int_equal(survey.dirty, 1);
+    vm_memory_survey_region(vm, (gfn_t){ 512 }, ~0ull, &survey);
+    assert_int_equal(survey.memory, 1000);
+    assert_int_equal(survey.dirty, 2);
     assert_int_equal(vm_memory_stop_log(vm, 0, DIRTY_OPERATOR), 0);
 
     assert_int_equal(backing_clone(backing, &clone), 0);
@@ -102,12 +107,31 @@ static void regions(void **state)
     vm_memory_destroy(vm);
 }
 
+/* Bits that no processor sets say nothing. */
+static void nothing_is_dirty_without_d_bits(void **state)
+{
+    struct mm_caps caps = port_host_caps;
+    struct region_survey survey;
+
+    caps.access_dirty = false;
+    mm_init(&caps);
+    struct vm_memory *vm = new_vm();
+    add_ram(vm, 0, 0, 10, LEVEL_4K);
+    assert_int_equal(fault(vm, 5, ACCESS_WRITE), FAULT_INSTALLED);
+    *entry_at(vm, 5, LEVEL_4K) |= EPT_DIRTY;
+    vm_memory_survey_region(vm, (gfn_t){ 0 }, 10, &survey);
+    assert_int_equal(survey.mapped[LEVEL_4K], 1);
+    assert_int_equal(survey.dirty, 0);
+    vm_memory_destroy(vm);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SMALL_TEST(counts_tables_and_leaves),
         SMALL_TEST(counts_each_table_once),
         SMALL_TEST(regions),
+        SMALL_TEST(nothing_is_dirty_without_d_bits),
     };
 
     return cmocka_run_group_tests_name("survey", tests, NULL, NULL);
