@@ -9,18 +9,22 @@ use Test::More;
 
 my $churning = build() . '/churning';
 my $wraps = join ',', map { "--wrap=$_" }
-    qw(task_run_all vcpu_run vm_memory_fault backing_resolve vm_memory_audit vm_memory_destroy);
+    qw(task_run_all vcpu_run vm_memory_fault backing_resolve vm_memory_audit vm_memory_destroy vm_memory_recover
+    vm_memory_recover_executed snapshot_drop_all);
 my @make = ('make', '-s', "BUILD=$churning", "HV_TEST_LDFLAGS=-Wl,$wraps",
-    'HV_TEST_SOURCES=' . join ' ', map { "tests/system/churning_$_.c" } qw(memory tables frames));
+    'HV_TEST_SOURCES=' . join ' ', map { "tests/system/churning_$_.c" } qw(memory tables frames logs snapshots));
 my $made = do { local $ENV{MAKEFLAGS} = ''; system(@make, "$churning/slat.efi") };
 is $made, 0, 'a slat that changes memory is built' or BAIL_OUT('the build failed');
 
 # How often each is done at least.
 my %wanted = (
-    'zap' => 120, 'split' => 160, 'populate' => 80, 'write-protect' => 80, 'invalidate-all' => 60, 'move-slot' => 60,
-    'slot-flags' => 60, 'alias-slot' => 60, 'limit-tables' => 16, 'create-view' => 32, 'protect-view' => 120,
-    'select-view' => 80, 'drop-view' => 24, 'migrate' => 120, 'compact' => 30, 'clone' => 24, 'write-clone' => 60,
-    'drop-clone' => 20, 'share' => 60, 'punch' => 40, 'retire' => 20, 'read' => 80, 'write' => 80,
+    'zap' => 60, 'split' => 80, 'populate' => 40, 'write-protect' => 40, 'invalidate-all' => 30, 'move-slot' => 30,
+    'slot-flags' => 30, 'alias-slot' => 30, 'limit-tables' => 10, 'create-view' => 16, 'protect-view' => 60,
+    'select-view' => 40, 'drop-view' => 12, 'migrate' => 60, 'compact' => 6, 'clone' => 12, 'write-clone' => 30,
+    'drop-clone' => 10, 'share' => 30, 'punch' => 20, 'retire' => 10, 'read' => 40, 'write' => 40,
+    'start-log' => 24, 'harvest' => 60, 'rearm' => 10, 'stop-log' => 16, 'compare' => 10, 'log-other' => 30, 'open-ring' => 10,
+    'close-ring' => 8, 'reap' => 30, 'recover-in-place' => 12, 'recover-compact' => 12, 'recover-lazily' => 12,
+    'measure' => 30, 'snapshot' => 10, 'reset' => 3, 'drop-snapshot' => 3,
 );
 
 # left has large pages and all its memory at once, right has small ones and takes memory as it goes.
@@ -42,8 +46,8 @@ largest-page = 4K
 timeout = 3min
 E2
 
-# The last one has no A/D bits in EPT entries.
-for my $model (qw(corei7_skylake_x corei7_haswell_4770 corei7_sandy_bridge_2600k)) {
+# The first two log writes (PML), the next one has A/D bits in EPT entries alone, and the last one has neither.
+for my $model (qw(corei7_skylake_x sapphire_rapids corei7_haswell_4770 corei7_sandy_bridge_2600k)) {
     subtest $model => sub {
         my $run = boot(efi => "$churning/slat.efi", conf => $conf, options => [ '--cpu-model', $model ]);
         is $run->{status}, 0, 'pass';

@@ -250,14 +250,14 @@ void drop_clones(void)
 }
 
 struct kind frame_kinds[FRAME_KINDS] = {
-    { .name = "migrate", .operate = migrate, .wanted = 120 },
-    { .name = "compact", .operate = compact, .wanted = 30 },
-    { .name = "clone", .operate = clone, .wanted = 24 },
-    { .name = "write-clone", .operate = write_clone, .wanted = 60 },
-    { .name = "drop-clone", .operate = drop_clone, .wanted = 20 },
-    { .name = "share", .operate = share, .wanted = 60 },
-    { .name = "punch", .operate = punch, .wanted = 40 },
-    { .name = "retire", .operate = retire, .wanted = 20 },
-    { .name = "read", .operate = read, .wanted = 80 },
-    { .name = "write", .operate = write, .wanted = 80 },
+    { .name = "migrate", .operate = migrate, .wanted = 60 },
+    { .name = "compact", .operate = compact, .wanted = 6 },
+    { .name = "clone", .operate = clone, .wanted = 12 },
+    { .name = "write-clone", .operate = write_clone, .wanted = 30 },
+    { .name = "drop-clone", .operate = drop_clone, .wanted = 10 },
+    { .name = "share", .operate = share, .wanted = 30 },
+    { .name = "punch", .operate = punch, .wanted = 20 },
+    { .name = "retire", .operate = retire, .wanted = 10, .is_dear = true },
+    { .name = "read", .operate = read, .wanted = 40 },
+    { .name = "write", .operate = write, .wanted = 40 },
 };

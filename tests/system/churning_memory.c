@@ -10,12 +10,14 @@
 #include "arch/x86/vmcs.h"
 #include "hv/lib/log.h"
 #include "hv/task.h"
+#include "hv/vm_list.h"
 #include "mm/audit.h"
 #include "mm/port.h"
+#include "mm/recover.h"
 #include "mm/vm.h"
 #include "tests/system/churning.h"
 
-enum { AUDIT_EVERY = 20, KINDS = TABLE_KINDS + FRAME_KINDS };
+enum { AUDIT_EVERY = 20, KINDS = TABLE_KINDS + FRAME_KINDS + LOG_KINDS + SNAPSHOT_KINDS };
 
 struct guest guests[GUEST_MAX];
 unsigned guest_count;
@@ -23,7 +25,7 @@ static unsigned guests_left, turns, faults_in_flight, most_in_flight, faults_tha
     wrong_vmcs;
 static unsigned audits, audits_put_off, violations, failures;
 static u64 reclaimed, retried, lockless;
-static bool is_busy;
+static bool is_busy, is_bulk;
 
 u32 random_below(u64 below)
 {
@@ -49,6 +51,14 @@ unsigned __real_vm_memory_audit(struct vm_memory *vm);
 unsigned __wrap_vm_memory_audit(struct vm_memory *vm);
 void __real_vm_memory_destroy(struct vm_memory *vm);
 void __wrap_vm_memory_destroy(struct vm_memory *vm);
+void __real_snapshot_drop_all(struct vm_memory *vm);
+void __wrap_snapshot_drop_all(struct vm_memory *vm);
+int __real_vm_memory_recover(struct vm_memory *vm, gfn_t first, u64 npages, enum recover_how how, u64 budget,
+                             struct recover_result *result);
+int __wrap_vm_memory_recover(struct vm_memory *vm, gfn_t first, u64 npages, enum recover_how how, u64 budget,
+                             struct recover_result *result);
+u64 __real_vm_memory_recover_executed(struct vm_memory *vm, u64 max);
+u64 __wrap_vm_memory_recover_executed(struct vm_memory *vm, u64 max);
 
 static struct guest *guest_of(const struct vm_memory *vm)
 {
@@ -59,14 +69,15 @@ static struct guest *guest_of(const struct vm_memory *vm)
     return NULL;
 }
 
-static struct guest *know(struct vm_memory *vm)
+static struct guest *know(struct vcpu *vcpu)
 {
-    struct guest *guest = guest_of(vm);
+    struct guest *guest = guest_of(vcpu->memory);
 
     if (guest == NULL) {
         assert(guest_count < GUEST_MAX);
         guest = &guests[guest_count++];
-        guest->vm = vm;
+        guest->vm = vcpu->memory;
+        guest->vcpu = vcpu;
         guests_left++;
     }
     return guest;
@@ -75,7 +86,7 @@ static struct guest *know(struct vm_memory *vm)
 /* Only a vCPU's own task selects its view. */
 void __wrap_vcpu_run(struct vcpu *vcpu, u64 deadline)
 {
-    struct guest *guest = know(vcpu->memory);
+    struct guest *guest = know(vcpu);
     u32 wanted = guest->wanted;
 
     turns++;
@@ -112,7 +123,7 @@ int __wrap_backing_resolve(struct backing *backing, u64 page, enum level largest
 {
     int error = __real_backing_resolve(backing, page, largest, write, found);
 
-    for (u32 yields = random_below(8) == 0 ? random_below(12) : 0; yields != 0; yields--)
+    for (u32 yields = !is_bulk && random_below(8) == 0 ? random_below(12) : 0; yields != 0; yields--)
         port_yield();
     return error;
 }
@@ -139,11 +150,54 @@ void __wrap_vm_memory_destroy(struct vm_memory *vm)
         guests_left--;
     }
     calls_in_flight++;
+    if (guest != NULL)
+        forget_guest(guest);
     __real_vm_memory_destroy(vm);
     calls_in_flight--;
 }
 
+void __wrap_snapshot_drop_all(struct vm_memory *vm)
+{
+    calls_in_flight++;
+    __real_snapshot_drop_all(vm);
+    calls_in_flight--;
+}
+
+/* hv/background.c does these, too: between two of their steps tables wait for a flush. */
+int __wrap_vm_memory_recover(struct vm_memory *vm, gfn_t first, u64 npages, enum recover_how how, u64 budget,
+                             struct recover_result *result)
+{
+    calls_in_flight++;
+    int error = __real_vm_memory_recover(vm, first, npages, how, budget, result);
+    calls_in_flight--;
+    return error;
+}
+
+u64 __wrap_vm_memory_recover_executed(struct vm_memory *vm, u64 max)
+{
+    calls_in_flight++;
+    u64 recovered = __real_vm_memory_recover_executed(vm, max);
+    calls_in_flight--;
+    return recovered;
+}
+
 /* ---- the task */
+
+int read_pages(struct vm_memory *vm, u64 page, u64 count, void *to)
+{
+    is_bulk = true;
+    int error = vm_memory_read(vm, page_gpa(page), to, count * PAGE_SIZE);
+    is_bulk = false;
+    return error;
+}
+
+int write_pages(struct vm_memory *vm, u64 page, u64 count, const void *from)
+{
+    is_bulk = true;
+    int error = vm_memory_write(vm, page_gpa(page), from, count * PAGE_SIZE);
+    is_bulk = false;
+    return error;
+}
 
 /* With a use of its VM, which is given back by vm_put(); false: it ends. */
 static bool hold(const struct guest *guest)
@@ -155,9 +209,39 @@ static bool hold(const struct guest *guest)
     return false;
 }
 
+bool use_guest(const struct guest *guest)
+{
+    return vm_use(guest->vcpu->vm);
+}
+
+void unuse_guest(const struct guest *guest)
+{
+    vm_unuse(guest->vcpu->vm);
+}
+
+bool hold_guest(const struct guest *guest)
+{
+    if (!use_guest(guest))
+        return false;
+    vm_hold(guest->vcpu->vm);
+    return true;
+}
+
+void release_guest(const struct guest *guest)
+{
+    vm_release(guest->vcpu->vm);
+    unuse_guest(guest);
+}
+
 static struct kind *kind_at(unsigned i)
 {
-    return i < TABLE_KINDS ? &table_kinds[i] : &frame_kinds[i - TABLE_KINDS];
+    if (i < TABLE_KINDS)
+        return &table_kinds[i];
+    i -= TABLE_KINDS;
+    if (i < FRAME_KINDS)
+        return &frame_kinds[i];
+    i -= FRAME_KINDS;
+    return i < LOG_KINDS ? &log_kinds[i] : &snapshot_kinds[i - LOG_KINDS];
 }
 
 /* How often it is still to be done. */
@@ -175,14 +259,16 @@ static bool is_satisfied(void)
     return true;
 }
 
-/* Most often what is still to be done most, but nothing never: some kinds need others. */
+/* Most often what is still to be done most, but hardly anything never: some kinds need others. */
 static struct kind *choose(void)
 {
     enum { LEAST = 4 };
     unsigned parts[KINDS], all = 0;
 
     for (unsigned i = 0; i < KINDS; i++) {
-        parts[i] = LEAST + left_to_do(kind_at(i));
+        const struct kind *kind = kind_at(i);
+
+        parts[i] = (kind->is_dear && left_to_do(kind) == 0 ? 0 : LEAST) + left_to_do(kind);
         all += parts[i];
     }
     unsigned at = random_below(all), i = 0;
@@ -277,6 +363,7 @@ static void churn(void *argument)
         task_yield();
     }
     drop_clones();
+    drop_copies();
     report();
 }
 

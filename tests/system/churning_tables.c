@@ -3,12 +3,10 @@
 #include "tests/system/churning.h"
 
 enum {
-    SPARE_ID = 100,
     SPARE_PLACE = 0x100000, /* gfns, beyond the guest's memory */
     SPARE_STEP = 0x10000,
     SPARE_PLACES = 4,
     SPARE_PAGES = 48 * 512, /* more tables than VM_MIN_TABLES */
-    ALIAS_ID = 101,
     ALIAS_PLACE = 0x200000,
 };
 
@@ -81,6 +79,8 @@ static int add_spare(struct guest *guest, struct vm_memory *vm)
 /* A slot that the guest does not use comes, moves and goes. */
 static int move_slot(struct guest *guest, struct vm_memory *vm)
 {
+    if (is_still(guest))
+        return DECLINED;
     if (!guest->has_spare)
         return add_spare(guest, vm);
     if (random_below(8) == 0) {
@@ -102,6 +102,8 @@ static int set_flags(struct guest *guest, struct vm_memory *vm)
 /* The guest's memory a second time, somewhere else, and at an offset that large pages cannot have. */
 static int alias(struct guest *guest, struct vm_memory *vm)
 {
+    if (is_still(guest))
+        return DECLINED;
     if (guest->has_alias) {
         guest->has_alias = false;
         return vm_memory_remove_slot(vm, ALIAS_ID);
@@ -118,6 +120,8 @@ static int alias(struct guest *guest, struct vm_memory *vm)
 /* A table for every page that is populated of the spare slot: so the guest's tables are the oldest. */
 static int limit_tables(struct guest *guest, struct vm_memory *vm)
 {
+    if (is_still(guest))
+        return DECLINED;
     guest->is_limited = !guest->is_limited;
     vm_memory_limit_tables(vm, guest->is_limited ? VM_MIN_TABLES : 0);
     if (!guest->is_limited)
@@ -194,17 +198,17 @@ static int drop_view(struct guest *guest, struct vm_memory *vm)
 }
 
 struct kind table_kinds[TABLE_KINDS] = {
-    { .name = "zap", .operate = zap, .wanted = 120 },
-    { .name = "split", .operate = split, .wanted = 160 },
-    { .name = "populate", .operate = populate, .wanted = 80 },
-    { .name = "write-protect", .operate = write_protect, .wanted = 80 },
-    { .name = "invalidate-all", .operate = invalidate_all, .wanted = 60 },
-    { .name = "move-slot", .operate = move_slot, .wanted = 60 },
-    { .name = "slot-flags", .operate = set_flags, .wanted = 60 },
-    { .name = "alias-slot", .operate = alias, .wanted = 60 },
-    { .name = "limit-tables", .operate = limit_tables, .wanted = 16 },
-    { .name = "create-view", .operate = create_view, .wanted = 32 },
-    { .name = "protect-view", .operate = protect_view, .wanted = 120 },
-    { .name = "select-view", .operate = select_view, .wanted = 80 },
-    { .name = "drop-view", .operate = drop_view, .wanted = 24 },
+    { .name = "zap", .operate = zap, .wanted = 60 },
+    { .name = "split", .operate = split, .wanted = 80 },
+    { .name = "populate", .operate = populate, .wanted = 40 },
+    { .name = "write-protect", .operate = write_protect, .wanted = 40 },
+    { .name = "invalidate-all", .operate = invalidate_all, .wanted = 30 },
+    { .name = "move-slot", .operate = move_slot, .wanted = 30 },
+    { .name = "slot-flags", .operate = set_flags, .wanted = 30 },
+    { .name = "alias-slot", .operate = alias, .wanted = 30 },
+    { .name = "limit-tables", .operate = limit_tables, .wanted = 10 },
+    { .name = "create-view", .operate = create_view, .wanted = 16 },
+    { .name = "protect-view", .operate = protect_view, .wanted = 60 },
+    { .name = "select-view", .operate = select_view, .wanted = 40 },
+    { .name = "drop-view", .operate = drop_view, .wanted = 12 },
 };
