@@ -218,12 +218,48 @@ static void test_C1_what_stays_small_is_disarmed(void **state)
 #test "_PML", test, start_pml, finish, NULL             \
     }
 
+static u64 harvested(enum dirty_user user)
+{
+    struct page_set *report;
+
+    assert_int_equal(vm_memory_create_report(vm, 0, &report), 0);
+    port_host.yields = 0;
+    assert_int_equal(vm_memory_harvest(vm, 0, user, (gfn_t){ 0 }, ~0ull, report), 0);
+    u64 count = page_set_count(report);
+    page_set_destroy(report);
+    return count;
+}
+
+/* After each 64 MiB others have their turn, also where it is only looked who knows what. */
+static void test_a_look_at_much_gives_way(void **state)
+{
+    enum { LAST = PAGE_SET_CHUNK - 1, MANY = PAGE_SET_CHUNK + REGION };
+    struct backing *backing;
+
+    assert_int_equal(backing_create(MANY, BACKING_ON_DEMAND, &backing), 0);
+    show(vm, 0, 0, backing);
+    backing_put(backing);
+    assert_int_equal(vm_memory_start_log(vm, 0, DIRTY_OPERATOR, 0), 0);
+    assert_int_equal(vm_memory_start_log(vm, 0, DIRTY_RATE, 0), 0);
+    assert_int_equal(vm_memory_start_log(vm, 0, DIRTY_SNAPSHOT, DIRTY_MANUAL), 0);
+    host_write(LAST, 1);
+    assert_int_equal(harvested(DIRTY_SNAPSHOT), 1);
+    assert_int_equal(port_host.yields, 1);
+    assert_int_equal(harvested(DIRTY_OPERATOR), 1);
+    assert_int_equal(harvested(DIRTY_RATE), 1);
+    assert_int_equal(port_host.yields, 1);
+    vm_memory_stop_logs(vm, DIRTY_OPERATOR);
+    vm_memory_stop_logs(vm, DIRTY_RATE);
+    vm_memory_stop_logs(vm, DIRTY_SNAPSHOT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         BOTH(test_C4_a_saved_page_is_no_part_of_a_block),
         BOTH(test_C10_a_failed_snapshot_revives_no_other),
         cmocka_unit_test_setup_teardown(test_a_shared_region_is_in_nobodys_way, start_protect, finish),
+        cmocka_unit_test_setup_teardown(test_a_look_at_much_gives_way, start_protect, finish),
         BOTH(test_C1_what_stays_small_is_disarmed),
     };
 
