@@ -9,8 +9,8 @@ use Test::More;
 
 my $churning = build() . '/churning';
 my $wraps = join ',', map { "--wrap=$_" }
-    qw(task_run_all vcpu_run vm_memory_fault backing_resolve vm_memory_audit vm_memory_destroy vm_memory_recover
-    vm_memory_recover_executed snapshot_drop_all);
+    qw(task_run_all vcpu_run vm_memory_fault backing_resolve invalidation_begin vm_memory_audit vm_memory_destroy
+    vm_memory_recover vm_memory_recover_executed snapshot_drop_all);
 my @make = ('make', '-s', "BUILD=$churning", "HV_TEST_LDFLAGS=-Wl,$wraps",
     'HV_TEST_SOURCES=' . join ' ', map { "tests/system/churning_$_.c" } qw(memory tables frames logs snapshots));
 my $made = do { local $ENV{MAKEFLAGS} = ''; system(@make, "$churning/slat.efi") };

@@ -12,6 +12,7 @@
 #include "hv/task.h"
 #include "hv/vm_list.h"
 #include "mm/audit.h"
+#include "mm/invalidation.h"
 #include "mm/port.h"
 #include "mm/recover.h"
 #include "mm/vm.h"
@@ -47,6 +48,8 @@ int __real_backing_resolve(struct backing *backing, u64 page, enum level largest
                            struct backing_page *found);
 int __wrap_backing_resolve(struct backing *backing, u64 page, enum level largest, bool write,
                            struct backing_page *found);
+void __real_invalidation_begin(struct invalidation *invalidation, struct backing *backing, u64 first, u64 end);
+void __wrap_invalidation_begin(struct invalidation *invalidation, struct backing *backing, u64 first, u64 end);
 unsigned __real_vm_memory_audit(struct vm_memory *vm);
 unsigned __wrap_vm_memory_audit(struct vm_memory *vm);
 void __real_vm_memory_destroy(struct vm_memory *vm);
@@ -126,6 +129,14 @@ int __wrap_backing_resolve(struct backing *backing, u64 page, enum level largest
     for (u32 yields = !is_bulk && random_below(8) == 0 ? random_below(12) : 0; yields != 0; yields--)
         port_yield();
     return error;
+}
+
+/* Guests run while pages are being invalidated, as they do where there are other processors. */
+void __wrap_invalidation_begin(struct invalidation *invalidation, struct backing *backing, u64 first, u64 end)
+{
+    __real_invalidation_begin(invalidation, backing, first, end);
+    for (u32 yields = !is_bulk && random_below(4) == 0 ? random_below(4) : 0; yields != 0; yields--)
+        port_yield();
 }
 
 /* Of a guest that ends: not while its memory is being changed. */
