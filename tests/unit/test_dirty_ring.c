@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* mm/dirty_ring.c: what comes into the rings, what has no room there, and who is held back. */
+#include "mm/tlb.h"
 #include "tests/unit/ring_support.h"
 
 static bool is_blocked(unsigned cpu)
@@ -143,6 +144,21 @@ static void test_only_slots_that_are_logged_come_in(void **state)
 
 /* ---- back-pressure */
 
+/* An invalidation that was due is not forgotten because the vCPU did not enter. */
+static void test_G5_who_is_held_back_invalidates_when_it_enters(void **state)
+{
+    start_ring();
+    write_pages(0, FIRST, SIZE - PML_ENTRIES);
+    tlb_flush(vm);
+    assert_true(vcpu_memory_enter(&cpus[0].vcpu).blocked);
+    vcpu_memory_leave(&cpus[0].vcpu);
+    vcpu_memory_close_ring(&cpus[0].vcpu);
+    assert_true(vcpu_memory_enter(&cpus[0].vcpu).invept);
+    vcpu_memory_leave(&cpus[0].vcpu);
+    assert_false(vcpu_memory_enter(&cpus[0].vcpu).invept);
+    vcpu_memory_leave(&cpus[0].vcpu);
+}
+
 static void test_a_vcpu_is_held_back_before_a_stay_might_not_fit(void **state)
 {
     u64 threshold = SIZE - PML_ENTRIES - 1;
@@ -185,6 +201,7 @@ int main(void)
         BOTH(test_C10_what_has_no_room_stays_in_the_log),
         BOTH(test_a_page_is_in_one_ring_once),
         BOTH(test_only_slots_that_are_logged_come_in),
+        BOTH(test_G5_who_is_held_back_invalidates_when_it_enters),
         BOTH(test_a_vcpu_is_held_back_before_a_stay_might_not_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
