@@ -70,5 +70,7 @@ static void run(void *argument)
 
 int background_start(void)
 {
-    return task_create("background", run, NULL);
+    struct task *task;
+
+    return task_create("background", run, NULL, 0, &task);
 }

@@ -89,6 +89,7 @@ static void create_guest(const struct boot_info *info, const struct guest_conf *
 {
     struct vm_files files = { 0 };
     char problem[VCPU_END_TEXT];
+    struct task *task;
     unsigned order = 0;
     pfn_t frame;
 
@@ -107,7 +108,7 @@ static void create_guest(const struct boot_info *info, const struct guest_conf *
     vm_create(vm, conf, &files, (u16)(number + 1));
     if (!vm->runs)
         vm_log_end(vm);
-    else if (task_create(conf->name, vm_run, vm))
+    else if (task_create(conf->name, vm_run, vm, 0, &task))
         stop("no memory for the guests' stacks");
 }
 

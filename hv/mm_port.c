@@ -4,6 +4,7 @@
 
 #include "arch/x86/cpu.h"
 #include "arch/x86/paging.h"
+#include "arch/x86/processor.h"
 #include "arch/x86/vcpu.h"
 #include "hv/lib/log.h"
 #include "hv/task.h"
@@ -26,7 +27,7 @@ void port_kick(struct vm_memory *vm)
 
 unsigned port_processor(void)
 {
-    return 0;
+    return this_processor()->number;
 }
 
 void port_relax(void)

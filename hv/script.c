@@ -39,6 +39,7 @@ static void run(void *argument)
 
 int script_start(const struct slat_conf *conf)
 {
+    struct task *task;
     unsigned order = 0;
     pfn_t frame;
     int error;
@@ -53,7 +54,7 @@ int script_start(const struct slat_conf *conf)
     script.commands = port_frame_address(frame);
     script.count = conf->command_count;
     memcpy(script.commands, conf->commands, sizeof(conf->commands));
-    return task_create("monitor", run, NULL);
+    return task_create("script", run, NULL, 0, &task);
 }
 
 unsigned script_report(void)

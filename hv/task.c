@@ -2,6 +2,7 @@
 /* Round robin over the tasks of this processor: see task.h. */
 #include "hv/task.h"
 
+#include "arch/x86/cpu.h"
 #include "arch/x86/paging.h"
 #include "arch/x86/task_switch.h"
 
@@ -10,6 +11,8 @@ struct task {
     void (*run)(void *argument);
     void *argument;
     bool alive;
+    u64 wake_at; /* TSC; 0: it is ready */
+    u32 woken;   /* atomic */
 };
 
 static struct task tasks[TASK_MAX];
@@ -26,7 +29,8 @@ static void task_main(void *argument)
     task_context_switch(&task->context, &scheduler);
 }
 
-int task_create(const char *name, void (*run)(void *argument), void *argument)
+int task_create(const char *name, void (*run)(void *argument), void *argument, unsigned processor,
+                struct task **created)
 {
     if (task_count == TASK_MAX)
         return -ENOSPC;
@@ -36,13 +40,36 @@ int task_create(const char *name, void (*run)(void *argument), void *argument)
     struct task *task = &tasks[task_count++];
     *task = (struct task){ .run = run, .argument = argument, .alive = true };
     task_context_init(&task->context, stack, task_main, task);
+    *created = task;
     return 0;
+}
+
+struct task *task_self(void)
+{
+    return current;
 }
 
 void task_yield(void)
 {
     if (current)
         task_context_switch(&current->context, &scheduler);
+}
+
+void task_sleep_until(u64 tsc)
+{
+    current->wake_at = tsc;
+    task_context_switch(&current->context, &scheduler);
+    current->wake_at = 0;
+}
+
+void task_wake(struct task *task)
+{
+    __atomic_store_n(&task->woken, 1, __ATOMIC_RELEASE);
+}
+
+static bool is_ready(struct task *task)
+{
+    return __atomic_exchange_n(&task->woken, 0, __ATOMIC_ACQUIRE) || rdtsc() >= task->wake_at;
 }
 
 void task_run_all(void)
@@ -54,6 +81,8 @@ void task_run_all(void)
         for (unsigned i = 0; i < task_count; i++) {
             if (tasks[i].alive) {
                 any = true;
+                if (!is_ready(&tasks[i]))
+                    continue;
                 current = &tasks[i];
                 task_context_switch(&scheduler, &current->context);
                 current = NULL;

@@ -1,20 +1,42 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Tasks: cooperative threads of the hypervisor, each with its own stack. A processor runs its tasks in turn; one runs until
- * it yields or ends. There is one processor for now.
+ * Tasks: cooperative threads of the hypervisor, each with its own stack and bound to a processor. A processor runs those of its
+ * tasks that are ready in turn; one runs until it yields, sleeps or ends. A processor without a ready task halts, until an
+ * interrupt or the first sleeper's time comes.
  */
 #ifndef HV_TASK_H
 #define HV_TASK_H
 
-enum { TASK_MAX = 40, TASK_STACK_PAGES = 4 };
+#include "mm/types.h"
 
-/* A task that runs run(argument) and ends when that returns. 0, -ENOMEM, -ENOSPC. `name` is for reports. */
-int task_create(const char *name, void (*run)(void *argument), void *argument);
+enum { TASK_MAX = 200, TASK_STACK_PAGES = 4 };
 
-/* Lets the other tasks run. Outside any task: does nothing. */
+#define TASK_NO_DEADLINE (~0ull)
+
+struct task;
+
+/*
+ * A task of that processor, that runs run(argument) and ends when that returns. 0, -ENOMEM, -ENOSPC. `name` is for reports.
+ * Before task_run_all(), on processor 0.
+ */
+int task_create(const char *name, void (*run)(void *argument), void *argument, unsigned processor, struct task **task);
+
+/* The caller; NULL outside any task. */
+struct task *task_self(void);
+
+/* Lets the other tasks of this processor run. Outside any task: does nothing. */
 void task_yield(void);
 
-/* Runs all tasks in turn until none is left. Not called from a task. */
+/*
+ * Lets the others run until the TSC has reached `tsc` (TASK_NO_DEADLINE: never), or somebody calls task_wake(). A wake that comes
+ * before the sleep is not lost: the next sleep returns at once. It may return early: look at what you wait for.
+ */
+void task_sleep_until(u64 tsc);
+
+/* From any processor, also for a task that does not sleep. */
+void task_wake(struct task *task);
+
+/* On processor 0, outside any task: runs tasks in turn until none is left on any processor. */
 void task_run_all(void);
 
 #endif

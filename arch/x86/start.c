@@ -12,6 +12,7 @@
 #include "arch/x86/msr.h"
 #include "arch/x86/paging.h"
 #include "arch/x86/panic.h"
+#include "arch/x86/processor.h"
 #include "arch/x86/vcpu_switch.h"
 #include "arch/x86/vmcs.h"
 #include "arch/x86/vmx.h"
@@ -39,6 +40,7 @@ static void unlimit_cpuid(void)
 void arch_start_early(const struct boot_info *info)
 {
     cpu_tables_init();
+    processor_set_self(processor_at(0));
     paging_init();
     firmware_init(info);
 }

@@ -9,6 +9,7 @@
 #include "arch/x86/guest_state.h"
 #include "arch/x86/msr_bitmap.h"
 #include "arch/x86/pml.h"
+#include "arch/x86/processor.h"
 #include "arch/x86/vcpu_switch.h"
 #include "arch/x86/vmcs.h"
 #include "arch/x86/vmcs_setup.h"
@@ -144,14 +145,12 @@ static void handle_exit(struct vcpu *vcpu)
     exit_dispatch(vcpu, reason);
 }
 
-/* The vCPU whose vcpu_run() this processor is in. */
-static struct vcpu *running;
-
 struct vcpu *vcpu_pause(void)
 {
-    struct vcpu *vcpu = running;
+    struct processor *processor = this_processor();
+    struct vcpu *vcpu = processor->running;
 
-    running = NULL;
+    processor->running = NULL;
     return vcpu;
 }
 
@@ -159,7 +158,7 @@ void vcpu_resume(struct vcpu *vcpu)
 {
     if (vcpu)
         vcpu_make_current(vcpu);
-    running = vcpu;
+    this_processor()->running = vcpu;
 }
 
 enum entry_result { ENTRY_DONE, ENTRY_FAILED, ENTRY_BLOCKED };

@@ -8,6 +8,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/guest_features.h"
 #include "arch/x86/msr.h"
+#include "arch/x86/processor.h"
 #include "arch/x86/vmcs.h"
 #include "arch/x86/vmx.h"
 #include "hv/lib/string.h"
@@ -18,7 +19,6 @@ static const u32 CPUID_EDX_IBPB = 1u << 26; /* leaf 7 */
 
 enum { FXSAVE_SIZE = 512, FCW_OFFSET = 0, FCW_INIT = 0x37f, MXCSR_OFFSET = 24, MXCSR_INIT = 0x1f80 };
 
-static struct vcpu *current; /* NULL: none */
 static u64 xcr0_allowed;
 static u32 xsave_size = FXSAVE_SIZE;
 static bool has_ibpb;
@@ -136,21 +136,23 @@ static void load(struct vcpu *vcpu)
 
 void vcpu_make_current(struct vcpu *vcpu)
 {
-    if (vcpu == current)
+    struct processor *processor = this_processor();
+
+    if (vcpu == processor->current)
         return;
-    if (current)
-        save(current);
+    if (processor->current)
+        save(processor->current);
     if (vcpu)
         load(vcpu);
-    current = vcpu;
+    processor->current = vcpu;
 }
 
 struct vcpu *vcpu_current(void)
 {
-    return current;
+    return this_processor()->current;
 }
 
 bool vcpu_is_current(const struct vcpu *vcpu)
 {
-    return vcpu == current;
+    return vcpu == this_processor()->current;
 }
