@@ -3,8 +3,9 @@
 # debug information for gdb, $(BUILD)/slat.map says where everything lies.
 
 SCREEN_FONT := $(BUILD)/generated/screen_font.c
+DSDT := $(BUILD)/generated/dsdt.c
 HV_SOURCES ?= $(wildcard arch/x86/*.c arch/x86/*.nasm hv/*.c hv/lib/*.c hv/load/*.c hv/dev/*.c mm/*.c) boot/conf_names.c \
-              $(SCREEN_FONT)
+              $(SCREEN_FONT) $(DSDT)
 HV_OBJECTS := $(patsubst %,$(BUILD)/hypervisor/%.o,$(HV_SOURCES) $(HV_TEST_SOURCES))
 
 # The code runs without vector registers (they are the guests'), without a red zone (interrupts use the same stack), and
@@ -41,6 +42,11 @@ FONT ?= /usr/share/consolefonts/spleen-8x16.psfu.gz
 $(SCREEN_FONT): $(FONT) tools/make-font
 	@mkdir -p $(@D)
 	$(Q)tools/make-font $(FONT) > $@
+
+# The ACPI table with the guests' devices.
+$(DSDT): hv/load/dsdt.asl tools/make-dsdt
+	@mkdir -p $(@D)
+	$(Q)tools/make-dsdt $< > $@
 
 # Linked twice: the first image says where the functions are, the second one knows their names.
 $(BUILD)/slat.unnamed.elf: $(HV_OBJECTS) linker.ld

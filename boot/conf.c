@@ -13,7 +13,7 @@
 #include "hv/lib/format.h"
 #include "hv/lib/string.h"
 
-enum { SLAT_AT_END, SLAT_SLICE, SLAT_AUDIT, SLAT_NX_LARGE_PAGES, SLAT_KEYS };
+enum { SLAT_AT_END, SLAT_SLICE, SLAT_AUDIT, SLAT_NX_LARGE_PAGES, SLAT_PROCESSORS, SLAT_KEYS };
 enum { SCRIPT_DO, SCRIPT_KEYS };
 enum { MOST_KEYS = CONF_GUEST_KEYS };
 
@@ -62,11 +62,24 @@ static int set_nx_large_pages(const struct conf_setting *setting)
     return conf_word(setting, choice_names, CHOICE_COUNT, &setting->conf->nx_large_pages);
 }
 
+static int set_processors(const struct conf_setting *setting)
+{
+    static const struct conf_unit no_units[] = { { "", 1 }, { NULL, 0 } };
+    static const struct conf_number_rule rule = { no_units, "a number from 1 to 64", 1, CONF_MOST_PROCESSORS, 0 };
+    uint64_t processors;
+    int error = conf_number(setting, &rule, &processors);
+
+    if (!error)
+        setting->conf->processors = (uint32_t)processors;
+    return error;
+}
+
 static const struct conf_key slat_keys[SLAT_KEYS] = {
     [SLAT_AT_END] = { "at-end", 64, false, set_at_end },
     [SLAT_SLICE] = { "slice", 64, false, set_slice },
     [SLAT_AUDIT] = { "audit", 64, false, set_audit },
     [SLAT_NX_LARGE_PAGES] = { "nx-large-pages", 64, false, set_nx_large_pages },
+    [SLAT_PROCESSORS] = { "processors", 64, false, set_processors },
 };
 
 /* What the commands mean is known to the monitor alone, which reads them when their time has come. */
@@ -289,6 +302,7 @@ int conf_parse(const char *text, size_t size, const char *file, struct slat_conf
     memset(conf, 0, sizeof *conf);
     conf->at_end = AT_END_POWEROFF;
     conf->slice_us = 5000;
+    conf->processors = CONF_MOST_PROCESSORS;
     failed = parse(&parser, text, size);
     if (failed)
         conf_error_add_place(error, file);

@@ -40,11 +40,14 @@ static int set_memory(const struct conf_setting *setting)
 
 static int set_processors(const struct conf_setting *setting)
 {
-    if (strcmp(setting->text, "1"))
-        return conf_fail(setting->error, setting->place, "%s: %s is not possible; allowed: 1, for now", setting->key,
-                         conf_quote(setting->text, setting->length).text);
-    setting->guest->processors = 1;
-    return 0;
+    static const struct conf_unit no_units[] = { { "", 1 }, { NULL, 0 } };
+    static const struct conf_number_rule rule = { no_units, "a number from 1 to 32", 1, CONF_MAX_PROCESSORS, 0 };
+    uint64_t value;
+    int error = conf_number(setting, &rule, &value);
+
+    if (!error)
+        setting->guest->processors = (uint32_t)value;
+    return error;
 }
 
 static int set_cmdline(const struct conf_setting *setting)
@@ -308,6 +311,20 @@ static int check_entry(const struct guest_conf *guest, struct conf_place header,
     return 0;
 }
 
+/* Such an image ends at 4 GiB and starts at its reset vector. */
+static int check_rom(const struct conf_place *given, struct conf_error *error)
+{
+    static const enum conf_guest_key address_keys[] = { KEY_LOAD, KEY_ENTRY };
+
+    for (unsigned i = 0; i < sizeof address_keys / sizeof *address_keys; i++) {
+        if (given[address_keys[i]].line)
+            return conf_fail(error, given[address_keys[i]],
+                             "%s is not possible with start = reset: the image ends at 4G and starts at 0xfffffff0",
+                             conf_guest_keys[address_keys[i]].name);
+    }
+    return 0;
+}
+
 static int check_flat(struct guest_conf *guest, struct conf_place header, const struct conf_place *given,
                       struct conf_error *error)
 {
@@ -321,6 +338,8 @@ static int check_flat(struct guest_conf *guest, struct conf_place header, const 
                              "entry, start",
                              conf_guest_keys[flat_keys[i]].name, image_format_names[guest->format]);
     }
+    if (guest->start == FLAT_RESET)
+        return check_rom(given, error);
     if (!given[KEY_LOAD].line)
         guest->load = guest->start == FLAT_REAL ? default_load_real : default_load;
     if (!given[KEY_ENTRY].line)

@@ -6,6 +6,9 @@ const char *const guest_end_names[GUEST_END_COUNT] = {
     [GUEST_END_NONE] = "running",
     [GUEST_END_EXIT] = "exit",
     [GUEST_END_EXPECT_SEEN] = "expect-seen",
+    [GUEST_END_POWER_OFF] = "power-off",
+    [GUEST_END_RESET] = "reset",
+    [GUEST_END_STOPPED] = "stopped",
     [GUEST_END_HALT] = "halt",
     [GUEST_END_TRIPLE_FAULT] = "triple-fault",
     [GUEST_END_OUTSIDE_MEMORY] = "outside-memory",
@@ -18,16 +21,15 @@ const char *const guest_end_names[GUEST_END_COUNT] = {
 };
 
 const char *const image_format_names[IMAGE_FORMAT_COUNT] = {
-    [IMAGE_AUTO] = "auto",
-    [IMAGE_FLAT] = "flat",
-    [IMAGE_MULTIBOOT] = "multiboot",
-    [IMAGE_LINUX] = "linux",
+    [IMAGE_AUTO] = "auto",   [IMAGE_FLAT] = "flat", [IMAGE_MULTIBOOT] = "multiboot",
+    [IMAGE_LINUX] = "linux", [IMAGE_PVH] = "pvh",
 };
 
 const char *const flat_start_names[FLAT_START_COUNT] = {
     [FLAT_REAL] = "real",
     [FLAT_32] = "32",
     [FLAT_64] = "64",
+    [FLAT_RESET] = "reset",
 };
 
 const char *const conf_page_names[CONF_PAGE_COUNT] = {

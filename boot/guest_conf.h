@@ -12,6 +12,7 @@
 
 enum {
     CONF_MAX_GUESTS = 32,
+    CONF_MAX_PROCESSORS = 32, /* of a guest */
     CONF_MAX_MODULES = 8,
     CONF_MAX_VMCS = 8,
     CONF_NAME_SIZE = 24, /* all sizes include the terminating NUL */
@@ -21,6 +22,7 @@ enum {
     CONF_PATTERN_SIZE = 128,
     CONF_MAX_COMMANDS = 64,
     CONF_COMMAND_SIZE = 120,
+    CONF_MOST_PROCESSORS = 64, /* of the machine */
 };
 
 /* How a guest can end. expect-end names the same set: hv/vm.c and conf_guest.c share guest_end_names[]. */
@@ -28,6 +30,9 @@ enum guest_end {
     GUEST_END_NONE,        /* it runs */
     GUEST_END_EXIT,        /* it wrote its status to the debug-exit port */
     GUEST_END_EXPECT_SEEN, /* the text that "expect" names came on its console */
+    GUEST_END_POWER_OFF,   /* it switched its machine off */
+    GUEST_END_RESET,       /* it asked for a reset of its machine */
+    GUEST_END_STOPPED,     /* the monitor stopped it */
     GUEST_END_HALT,        /* it halted and nothing can wake it */
     GUEST_END_TRIPLE_FAULT,
     GUEST_END_OUTSIDE_MEMORY, /* it touched or executed an address where it has no memory */
@@ -40,8 +45,8 @@ enum guest_end {
     GUEST_END_COUNT,
 };
 
-enum image_format { IMAGE_AUTO, IMAGE_FLAT, IMAGE_MULTIBOOT, IMAGE_LINUX };
-enum flat_start { FLAT_REAL, FLAT_32, FLAT_64 };
+enum image_format { IMAGE_AUTO, IMAGE_FLAT, IMAGE_MULTIBOOT, IMAGE_LINUX, IMAGE_PVH };
+enum flat_start { FLAT_REAL, FLAT_32, FLAT_64, FLAT_RESET };
 enum conf_page_size { CONF_PAGE_4K = 1, CONF_PAGE_2M = 2, CONF_PAGE_1G = 3 };
 enum conf_at_end { AT_END_POWEROFF, AT_END_REBOOT, AT_END_HALT };
 enum conf_choice { CHOICE_AUTO, CHOICE_YES, CHOICE_NO }; /* auto: what the processor needs */
@@ -69,10 +74,10 @@ struct guest_conf {
     uint32_t vmcs_count;
     uint32_t format;        /* enum image_format */
     uint64_t memory;        /* bytes, a multiple of 4 KiB */
-    uint32_t processors;    /* 1 for now */
+    uint32_t processors;    /* 1 to CONF_MAX_PROCESSORS */
     uint32_t start;         /* enum flat_start; flat images only */
-    uint64_t load;          /* flat images only: guest-physical address of the first byte */
-    uint64_t entry;         /* flat images only: guest-physical address */
+    uint64_t load;          /* flat images only: guest-physical address of the first byte; FLAT_RESET: 0 */
+    uint64_t entry;         /* flat images only: guest-physical address; FLAT_RESET: 0 */
     uint32_t largest_page;  /* enum conf_page_size: limit for the EPT */
     uint32_t on_demand;     /* 1: frames are given when first touched; 0: all at creation */
     uint32_t hypercalls;    /* 1: the guest may give the monitor commands about itself */
@@ -88,6 +93,7 @@ struct slat_conf {
     uint32_t slice_us;       /* how long a guest runs before the next one's turn, in microseconds */
     uint32_t audit;          /* 1: whenever a guest ends, the invariants of the memory core are checked everywhere */
     uint32_t nx_large_pages; /* enum conf_choice: guests cannot execute from large pages; executing splits them */
+    uint32_t processors;     /* of the machine, that slat uses at most */
     uint32_t command_count;
     char commands[CONF_MAX_COMMANDS][CONF_COMMAND_SIZE]; /* for the monitor, in order */
     struct guest_conf guests[CONF_MAX_GUESTS];

@@ -2,14 +2,18 @@
 /* See background.h. */
 #include "hv/background.h"
 
+#include "arch/x86/cpu.h"
 #include "hv/task.h"
-#include "hv/vm.h"
+#include "hv/vm_internal.h"
 #include "hv/vm_list.h"
 #include "mm/recover.h"
 
 #define ROUND_NS    (100 * 1000 * 1000ull)
 #define IN_VAIN_NS  (2000 * 1000 * 1000ull)
 #define EXECUTED_NS (1000 * 1000 * 1000ull)
+
+/* In a second: how often it looks whether something is to be done, or the last guest has ended. */
+enum { LOOKS = 50 };
 
 /* Regions of 2M that are copied in a round at most, where frames are scattered. */
 enum { COPIES = 1 };
@@ -64,7 +68,7 @@ static void run(void *argument)
             for_each_guest(recover_executed);
             executed = now;
         }
-        task_yield();
+        task_sleep_until(rdtsc() + vm_environment.tsc_hz / LOOKS);
     }
 }
 

@@ -6,6 +6,8 @@
 #include "arch/x86/firmware.h"
 #include "arch/x86/paging.h"
 #include "arch/x86/panic.h"
+#include "arch/x86/processor.h"
+#include "arch/x86/processor_start.h"
 #include "arch/x86/serial.h"
 #include "arch/x86/start.h"
 #include "arch/x86/vmx.h"
@@ -22,15 +24,32 @@
 #include "hv/vm_list.h"
 #include "mm/frame.h"
 #include "mm/port.h"
+#include "mm/spinlock.h"
 
 static struct vm *vms[CONF_MAX_GUESTS];
 static unsigned vm_count;
 static enum conf_at_end at_end = AT_END_HALT; /* until the configuration is known */
 
+/* Pieces stay whole. A report of a panic takes no lock: whoever has it is stopped, perhaps in the middle of a line. */
 static void write_to_devices(const char *text, size_t length)
 {
+    static struct spinlock lock;
+    static bool line_is_open;
+
+    if (panic_is_reporting()) {
+        if (line_is_open)
+            serial_write("\n", 1);
+        line_is_open = false;
+        serial_write(text, length);
+        screen_write(text, length);
+        return;
+    }
+    spin_lock(&lock);
+    line_is_open = true;
     serial_write(text, length);
     screen_write(text, length);
+    line_is_open = false;
+    spin_unlock(&lock);
 }
 
 static _Noreturn void reboot(void)
@@ -85,11 +104,10 @@ static bool get_file(const struct boot_info *info, const char *path, struct imag
     return true;
 }
 
-static void create_guest(const struct boot_info *info, const struct guest_conf *conf, unsigned number)
+static void create_guest(const struct boot_info *info, const struct guest_conf *conf)
 {
     struct vm_files files = { 0 };
     char problem[VCPU_END_TEXT];
-    struct task *task;
     unsigned order = 0;
     pfn_t frame;
 
@@ -105,10 +123,10 @@ static void create_guest(const struct boot_info *info, const struct guest_conf *
     struct vm *vm = port_frame_address(frame);
     vms[vm_count++] = vm;
     vm_list_add(vm);
-    vm_create(vm, conf, &files, (u16)(number + 1));
+    vm_create(vm, conf, &files);
     if (!vm->runs)
         vm_log_end(vm);
-    else if (task_create(conf->name, vm_run, vm, 0, &task))
+    else if (vm_start(vm))
         stop("no memory for the guests' stacks");
 }
 
@@ -138,9 +156,20 @@ static void report_machine(const struct boot_info *info, const struct mm_caps *c
              vmx_caps.unrestricted ? "unrestricted guest" : "no unrestricted guest",
              (unsigned long long)(info->tsc_hz + 500000) / 1000000, vmx_caps.missing[0] ? "; does without " : "",
              vmx_caps.missing);
+    log_line("%u processor%s", processor_count(), processor_count() == 1 ? "" : "s");
     if (caps->nx_large)
         log_line("large pages are not executable (iTLB multihit)");
     log_line("memory: %llu MiB free for guests", (unsigned long long)(stats.free << PAGE_SHIFT) >> 20);
+}
+
+static void start_processors(const struct boot_info *info, const struct slat_conf *conf)
+{
+    hpa_t pages;
+
+    if (memory_setup_low_pages(info, PROCESSOR_START_PAGES, &pages))
+        log_line("one processor only: there is no memory below 1 MiB to start the others");
+    else
+        processors_start(pages, conf->processors, task_serve);
 }
 
 static bool wants_nx_large(const struct slat_conf *conf)
@@ -161,7 +190,7 @@ static void report_start(u64 tsc_at_entry)
     u64 first = 0;
 
     for (unsigned i = 0; i < vm_count; i++) {
-        u64 tsc = vms[i]->vcpu.first_entry_tsc;
+        u64 tsc = vms[i]->epoch;
         if (tsc && (!first || tsc < first))
             first = tsc;
     }
@@ -210,10 +239,11 @@ _Noreturn void hv_main(const struct boot_info *info)
         stop(reason);
     caps.nx_large = wants_nx_large(conf);
     mm_init(&caps);
+    start_processors(info, conf);
     report_machine(info, &caps);
     set_environment(info, conf);
     for (u32 i = 0; i < conf->guest_count; i++)
-        create_guest(info, &conf->guests[i], i);
+        create_guest(info, &conf->guests[i]);
     if (background_start() || script_start(conf))
         stop("no memory for the monitor");
     u64 tsc_at_entry = info->tsc_at_entry;

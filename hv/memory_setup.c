@@ -6,7 +6,9 @@
 #include "hv/lib/string.h"
 #include "mm/frame.h"
 
-static u64 fixed_bytes; /* image, page tables, the allocator's map */
+enum { EFI_CONVENTIONAL_MEMORY = 7, LOW_END = 0x100000 };
+
+static u64 fixed_bytes; /* image, page tables, the allocator's map, pages below 1 MiB */
 static u64 most_own_bytes;
 
 static const struct memory_range *ranges(const struct boot_info *info)
@@ -56,6 +58,23 @@ int memory_setup(const struct boot_info *info)
         }
     }
     return 0;
+}
+
+int memory_setup_low_pages(const struct boot_info *info, unsigned count, hpa_t *pages)
+{
+    const struct memory_range *range = ranges(info);
+
+    /* Page 0 is left alone: firmware is more likely than elsewhere to look there. */
+    for (u32 i = 0; i < info->memory_range_count && range[i].base < LOW_END; i++) {
+        u64 base = range[i].base ? range[i].base : PAGE_SIZE, end = range[i].base + range[i].size;
+
+        if (range[i].uefi_type == EFI_CONVENTIONAL_MEMORY && base < end && end - base >= count * PAGE_SIZE) {
+            *pages = (hpa_t){ base };
+            fixed_bytes += count * PAGE_SIZE;
+            return 0;
+        }
+    }
+    return -ENOMEM;
 }
 
 void memory_setup_free_boot_data(const struct boot_info *info)

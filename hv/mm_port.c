@@ -3,6 +3,7 @@
 #include "mm/port.h"
 
 #include "arch/x86/cpu.h"
+#include "arch/x86/irq.h"
 #include "arch/x86/paging.h"
 #include "arch/x86/processor.h"
 #include "arch/x86/vcpu.h"
@@ -20,9 +21,19 @@ pfn_t port_frame_of(const void *address)
     return hpa_to_pfn((hpa_t){ (u64)address - DIRECT_MAP_BASE });
 }
 
-/* There is one processor, and it is here and not in a guest. */
+/* This processor is here, and not in a guest. */
 void port_kick(struct vm_memory *vm)
 {
+    unsigned count = processor_count();
+
+    /* Pairs with the store before vcpu_memory_enter(): one that is not seen to be in the guest sees the caller's request. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    for (unsigned i = 0; i < count; i++) {
+        struct processor *processor = processor_at(i);
+
+        if (__atomic_load_n(&processor->guest, __ATOMIC_SEQ_CST) == vm && processor != this_processor())
+            processor_kick(i);
+    }
 }
 
 unsigned port_processor(void)

@@ -4,9 +4,9 @@
 
 #include "hv/lib/string.h"
 #include "hv/monitor_call.h"
-#include "hv/task.h"
 #include "hv/vm.h"
 #include "hv/vm_list.h"
+#include "mm/atomic.h"
 
 struct words {
     unsigned count;
@@ -112,18 +112,20 @@ static int find_guest(struct monitor_call *call)
  */
 static int begin(struct monitor_call *call)
 {
-    while (call->vm->is_commanded) {
+    while (atomic_xchg(&call->vm->is_commanded, 1)) {
         if (call->context->self != NULL)
-            return monitor_fail(call, -EBUSY, "an operator gives it a command");
-        task_yield();
+            return monitor_fail(call, -EBUSY, "another command about it is being executed");
+        int error = monitor_wait_step(call, ~0ull);
+        if (error)
+            return error;
     }
-    call->vm->is_commanded = true;
     return 0;
 }
 
 static int run(struct monitor_call *call)
 {
     u32 flags = call->command->flags;
+    char usage[MONITOR_LINE_SIZE];
     int error;
 
     if (flags & COMMAND_OPERATOR && call->context->self != NULL)
@@ -131,10 +133,10 @@ static int run(struct monitor_call *call)
     error = flags & COMMAND_GUEST ? find_guest(call) : 0;
     if (error)
         return error;
-    if (call->count < call->command->least || call->count > call->command->most)
-        return monitor_fail(call, -EINVAL, "usage: %s%s%s%s", call->command->name,
-                            flags & COMMAND_GUEST && call->context->self == NULL ? " NAME" : "",
-                            *call->command->arguments ? " " : "", call->command->arguments);
+    if (call->count < call->command->least || call->count > call->command->most) {
+        monitor_usage(call->command, call->context, usage, sizeof(usage));
+        return monitor_fail(call, -EINVAL, "usage: %s", usage);
+    }
     if (!(flags & COMMAND_USES))
         return call->command->run(call);
     assert(call->vm != NULL);
@@ -143,7 +145,7 @@ static int run(struct monitor_call *call)
     error = begin(call);
     if (!error) {
         error = call->command->run(call);
-        call->vm->is_commanded = false;
+        atomic_write(&call->vm->is_commanded, 0);
     }
     vm_unuse(call->vm);
     return error;
@@ -171,5 +173,5 @@ int monitor_execute(const char *line, struct monitor_context *context)
             return run(&call);
         }
     }
-    return monitor_fail(&call, -EINVAL, "unknown command \"%s\"; help says which there are", words.at[0]);
+    return monitor_fail_unknown(&call, words.at[0], words.count > 1 ? words.at[1] : NULL);
 }

@@ -1,48 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Answers and arguments of the monitor's commands, and the list of them: see monitor_call.h. */
+/* Answers and arguments of the monitor's commands: see monitor_call.h. */
 #include "hv/monitor_call.h"
 
+#include "arch/x86/cpu.h"
 #include "hv/lib/format.h"
 #include "hv/lib/string.h"
-#include "hv/vm.h"
+#include "hv/task.h"
+#include "hv/vm_internal.h"
 #include "mm/port.h"
 
-#define GUEST COMMAND_GUEST
-#define USES  (COMMAND_GUEST | COMMAND_USES)
-
-const struct monitor_command monitor_commands[] = {
-    { "help", 0, 0, 0, "", "this list", monitor_help },
-    { "vms", COMMAND_OPERATOR, 0, 0, "", "all guests, and how they are", monitor_vms },
-    { "stats", USES, 0, 0, "", "faults, pages by size, splits, collapses, dirty pages", monitor_stats },
-    { "slots", USES, 0, 0, "", "where its memory is", monitor_slots },
-    { "ept", USES, 0, 0, "", "its tables and their entries by level", monitor_ept },
-    { "map", USES, 0, 0, "", "its memory as a picture", monitor_map },
-    { "dirty start", USES, 0, 3, "[lazy] [all] [manual]", "logs what it writes", monitor_dirty_start },
-    { "dirty harvest", USES, 0, 1, "[pages]", "how many pages were written since, and which", monitor_dirty_harvest },
-    { "dirty rearm", USES, 0, 0, "", "with manual: takes the pages of the last harvest out of the log",
-      monitor_dirty_rearm },
-    { "dirty stop", USES, 0, 1, "[in-place|compact|lazily|keep]", "ends the log; how large pages come back",
-      monitor_dirty_stop },
-    { "dirty ring", USES, 1, 1, "ENTRIES", "a ring of what its processor writes; 0: none", monitor_dirty_ring },
-    { "dirty reap", USES, 1, 1, "MAX", "takes so many entries out of the ring at most", monitor_dirty_reap },
-    { "dirty rate", USES | COMMAND_OPERATOR, 1, 3, "PERIOD [d-bits|log] [4K]", "how much it writes in this time",
-      monitor_dirty_rate },
-    { "dirty forecast", USES | COMMAND_OPERATOR, 3, 3, "PERIOD BANDWIDTH DOWNTIME", "whether a migration would end",
-      monitor_dirty_forecast },
-    { "collapse", USES, 0, 1, "[in-place|compact|lazily]", "makes small pages large again", monitor_collapse },
-    { "balloon", USES, 2, 2, "FIRST COUNT", "takes pages away, until it touches them", monitor_balloon },
-    { "zap", USES, 2, 2, "FIRST COUNT", "unmaps pages", monitor_zap },
-    { "split", USES, 2, 2, "FIRST COUNT", "splits large pages to 4K", monitor_split },
-    { "snapshot", USES, 1, 1, "TAG", "remembers it as it is, under a name", monitor_snapshot },
-    { "reset", USES, 1, 1, "TAG", "makes it what it was then", monitor_reset },
-    { "drop", USES, 1, 1, "TAG", "forgets a snapshot", monitor_drop },
-    { "pause", USES | COMMAND_OPERATOR, 0, 0, "", "stops its processor", monitor_pause },
-    { "resume", USES | COMMAND_OPERATOR, 0, 0, "", "lets it run again", monitor_resume },
-    { "wait", COMMAND_OPERATOR, 1, 1, "TIME", "does nothing for so long", monitor_wait },
-    { "expect", GUEST | COMMAND_OPERATOR, 1, 2, "PATTERN [TIMEOUT]", "waits for a line of its console",
-      monitor_expect },
-};
-const unsigned monitor_command_count = sizeof(monitor_commands) / sizeof(monitor_commands[0]);
+/* How long a command that waits does not look again, at most. */
+#define STEP_NS (1000 * 1000ull)
 
 static void print(struct monitor_call *call, const char *text)
 {
@@ -75,6 +43,19 @@ int monitor_fail(struct monitor_call *call, int error, const char *format, ...)
     va_end(args);
     print(call, text);
     return error;
+}
+
+bool monitor_is_cancelled(const struct monitor_call *call)
+{
+    return call->context->cancelled && call->context->cancelled(call->context->argument);
+}
+
+int monitor_wait_step(struct monitor_call *call, u64 ns)
+{
+    if (monitor_is_cancelled(call))
+        return monitor_fail(call, -EINTR, "cancelled");
+    task_sleep_until(rdtsc() + vm_ns_to_ticks(u64_min(ns, STEP_NS)));
+    return 0;
 }
 
 int monitor_finish(struct monitor_call *call, int error)
@@ -190,21 +171,5 @@ int monitor_pages(struct monitor_call *call, unsigned i, gfn_t *first, u64 *coun
     if (*count == 0 || first->v >= end || *count > end - first->v)
         return monitor_fail(call, -EINVAL, "%s pages from %s on; its memory ends at page %#llx", call->arguments[i + 1],
                             call->arguments[i], (unsigned long long)end);
-    return 0;
-}
-
-int monitor_help(struct monitor_call *call)
-{
-    for (unsigned i = 0; i < monitor_command_count; i++) {
-        const struct monitor_command *command = &monitor_commands[i];
-        bool named = command->flags & COMMAND_GUEST && call->context->self == NULL;
-        char usage[64];
-
-        if (command->flags & COMMAND_OPERATOR && call->context->self != NULL)
-            continue;
-        format_text(usage, sizeof(usage), "%s%s%s%s", command->name, named ? " NAME" : "",
-                    *command->arguments ? " " : "", command->arguments);
-        monitor_say(call, "%-48s %s", usage, command->what);
-    }
     return 0;
 }

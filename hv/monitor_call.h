@@ -22,15 +22,30 @@ enum {
     COMMAND_OPERATOR = 1u << 2, /* not for a guest itself */
 };
 
+/* `help` shows commands by groups. */
+enum monitor_group {
+    GROUP_GUESTS,
+    GROUP_CONSOLES,
+    GROUP_MEMORY,
+    GROUP_DIRTY,
+    GROUP_SNAPSHOTS,
+    GROUP_MONITOR,
+    MONITOR_GROUPS
+};
+extern const char *const monitor_group_names[MONITOR_GROUPS];
+
 struct monitor_command {
-    const char *name; /* one word or two */
+    enum monitor_group group;
+    const char *name; /* one word or two; those with the same first word are neighbours */
     u32 flags;
     unsigned least, most;  /* arguments, without the name */
     const char *arguments; /* in words, without the name */
     const char *what;
+    const char *more; /* a sentence or two; empty: there is no more to say */
     int (*run)(struct monitor_call *call);
 };
 
+enum { MONITOR_MOST_COMMANDS = 48 };
 extern const struct monitor_command monitor_commands[];
 extern const unsigned monitor_command_count;
 
@@ -43,9 +58,25 @@ __attribute__((format(printf, 3, 4))) int monitor_fail(struct monitor_call *call
 /* The same for an error of the memory core, in words; 0: does nothing. */
 int monitor_finish(struct monitor_call *call, int error);
 
+/* That there is no command with these words, of which the second may be NULL; and which one may be meant. */
+int monitor_fail_unknown(struct monitor_call *call, const char *first, const char *second);
+
+/* "dirty start NAME [lazy] [all] [manual]" */
+void monitor_usage(const struct monitor_command *command, const struct monitor_context *context, char *text,
+                   size_t size);
+
+/* Whether somebody wants the command to end. */
+bool monitor_is_cancelled(const struct monitor_call *call);
+
 /*
- * Arguments. 0, or -EINVAL and the reason is said. Numbers are decimal or begin with 0x; sizes may have K, M, G; times have
- * us, ms, s or min.
+ * For a command that waits for something: lets a moment pass, `ns` at most. 0; -EINTR, which is said: the command shall
+ * end.
+ */
+int monitor_wait_step(struct monitor_call *call, u64 ns);
+
+/*
+ * Arguments. 0, or -EINVAL and the reason is said. Numbers are decimal or begin with 0x; sizes may have K, M, G; times
+ * have us, ms, s or min.
  */
 int monitor_number(struct monitor_call *call, unsigned argument, u64 *number);
 int monitor_size(struct monitor_call *call, unsigned argument, u64 *bytes);
@@ -70,6 +101,11 @@ MONITOR_COMMAND(stats);
 MONITOR_COMMAND(slots);
 MONITOR_COMMAND(pause);
 MONITOR_COMMAND(resume);
+MONITOR_COMMAND(stop);
+MONITOR_COMMAND(quit);
+MONITOR_COMMAND(version);
+MONITOR_COMMAND(console);
+MONITOR_COMMAND(type);
 MONITOR_COMMAND(wait);
 MONITOR_COMMAND(expect);
 MONITOR_COMMAND(ept);

@@ -208,23 +208,40 @@ int monitor_dirty_stop(struct monitor_call *call)
     return error || keep ? error : monitor_recover(call, (enum recover_how)how);
 }
 
+/* A ring for each of the guest's processors, or for none. */
+static int open_rings(struct vm *vm, u64 entries)
+{
+    for (unsigned i = 0; i < vm->processor_count; i++) {
+        int error = vcpu_memory_open_ring(&vm->processors[i]->vcpu.mmu, entries);
+
+        if (error) {
+            while (i-- > 0)
+                vcpu_memory_close_ring(&vm->processors[i]->vcpu.mmu);
+            return error;
+        }
+    }
+    return 0;
+}
+
+static void close_rings(struct vm *vm)
+{
+    for (unsigned i = 0; i < vm->processor_count; i++)
+        vcpu_memory_close_ring(&vm->processors[i]->vcpu.mmu);
+}
+
 int monitor_dirty_ring(struct monitor_call *call)
 {
-    struct vcpu_memory *vcpu = &call->vm->vcpu.mmu;
-    bool others = call->context->self == NULL;
     u64 entries;
     int error = monitor_number(call, 0, &entries);
 
     if (error)
         return error;
-    if (others)
-        vm_hold(call->vm);
+    vm_hold(call->vm);
     if (entries)
-        error = vcpu_memory_open_ring(vcpu, entries);
+        error = open_rings(call->vm, entries);
     else
-        vcpu_memory_close_ring(vcpu);
-    if (others)
-        vm_release(call->vm);
+        close_rings(call->vm);
+    vm_release(call->vm);
     if (error == -EINVAL)
         return monitor_fail(call, error, "%llu entries; allowed: 0, and powers of 2 from %u to %u",
                             (unsigned long long)entries, DIRTY_RING_MIN, DIRTY_RING_MAX);

@@ -2,7 +2,6 @@
 /* The monitor's commands about guests as such: how they are, pause and resume, and waiting. */
 #include "hv/lib/format.h"
 #include "hv/monitor_call.h"
-#include "hv/task.h"
 #include "hv/vm.h"
 #include "hv/vm_list.h"
 #include "mm/vm_memory.h"
@@ -27,7 +26,7 @@ int monitor_stats(struct monitor_call *call)
     const char *name = call->vm->conf.name;
 
     monitor_say(call, "%s: %llu exits, %llu faults: %llu installed, %llu lockless, %llu retried, %llu spurious", name,
-                (unsigned long long)call->vm->vcpu.exits, (unsigned long long)stats.faults,
+                (unsigned long long)vm_exits(call->vm), (unsigned long long)stats.faults,
                 (unsigned long long)stats.faults_installed, (unsigned long long)stats.faults_lockless,
                 (unsigned long long)stats.faults_retried, (unsigned long long)stats.faults_spurious);
     monitor_say(call, "%s: pages of 4K %llu, 2M %llu, 1G %llu, in %llu tables; %llu flushes", name,
@@ -74,17 +73,16 @@ int monitor_resume(struct monitor_call *call)
 
 int monitor_wait(struct monitor_call *call)
 {
-    u64 start = vm_now_ns(), ns;
+    u64 start = vm_now_ns(), passed = 0, ns;
     int error = monitor_time(call, 0, &ns);
 
-    if (error)
-        return error;
-    while (vm_now_ns() - start < ns) {
+    while (!error && passed < ns) {
         if (!vm_list_any_runs())
             return monitor_fail(call, -ESRCH, "no guest runs any more");
-        task_yield();
+        error = monitor_wait_step(call, ns - passed);
+        passed = vm_now_ns() - start;
     }
-    return 0;
+    return error;
 }
 
 int monitor_expect(struct monitor_call *call)
@@ -95,16 +93,19 @@ int monitor_expect(struct monitor_call *call)
 
     while (!error) {
         /* Whether it has ended is asked first: then nothing comes after the lines that are looked at. */
-        bool runs = vm->runs;
+        bool runs = __atomic_load_n(&vm->runs, __ATOMIC_ACQUIRE), found;
 
-        if (console_lines_find(&vm->lines, call->arguments[0]))
+        spin_lock(&vm->devices_lock);
+        found = console_lines_find(&vm->lines, call->arguments[0]);
+        spin_unlock(&vm->devices_lock);
+        if (found)
             return 0;
         if (!runs)
             error = monitor_fail(call, -ESRCH, "the guest ended without such a line");
         else if (vm_now_ns() - start >= ns)
             error = monitor_fail(call, -ETIMEDOUT, "no such line in time");
         else
-            task_yield();
+            error = monitor_wait_step(call, ~0ull);
     }
     return error;
 }

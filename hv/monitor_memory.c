@@ -57,7 +57,7 @@ static void map_slot(struct monitor_call *call, const struct vm_slot *slot, u64 
     enum { IN_A_LINE = 64 };
     u64 end = slot->base.v + slot->npages;
 
-    for (u64 at = slot->base.v; at < end;) {
+    for (u64 at = slot->base.v; at < end && !monitor_is_cancelled(call);) {
         char line[IN_A_LINE + 1];
         u64 line_start = at;
         unsigned length = 0;

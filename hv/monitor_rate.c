@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The monitor's commands that measure how fast a guest writes: mm/dirty_rate.h, mm/precopy.h. */
 #include "hv/monitor_call.h"
-#include "hv/task.h"
 #include "hv/vm.h"
 #include "mm/dirty_rate.h"
 #include "mm/precopy.h"
@@ -42,21 +41,25 @@ static void end(struct monitor_call *call, struct dirty_rate *rate)
         (void)vm_memory_recover(call->vm->memory, (gfn_t){ 0 }, ~0ull, RECOVER_IN_PLACE, 0, &result);
 }
 
-/* One period of at least `ns`, and how long it was. False: the guest has ended. */
-static bool sample(struct monitor_call *call, struct dirty_rate *rate, u64 *ns, struct dirty_sample *found)
+/*
+ * One period of at least `ns`, and how long it was. 0; -ESRCH, -EINTR: the guest has ended, or the command shall; that
+ * is said.
+ */
+static int sample(struct monitor_call *call, struct dirty_rate *rate, u64 *ns, struct dirty_sample *found)
 {
-    u64 start = vm_now_ns(), wanted = *ns;
+    u64 start = vm_now_ns(), passed = 0, wanted = *ns;
+    int error = 0;
 
-    while (call->vm->runs && vm_now_ns() - start < wanted)
-        task_yield();
-    *ns = vm_now_ns() - start;
-    dirty_rate_sample(rate, found);
-    return call->vm->runs;
-}
-
-static int fail_ended(struct monitor_call *call)
-{
-    return monitor_fail(call, -ESRCH, "the guest ended meanwhile");
+    while (!error && passed < wanted) {
+        error = __atomic_load_n(&call->vm->runs, __ATOMIC_ACQUIRE)
+                    ? monitor_wait_step(call, wanted - passed)
+                    : monitor_fail(call, -ESRCH, "the guest ended meanwhile");
+        passed = vm_now_ns() - start;
+    }
+    *ns = passed;
+    if (!error)
+        dirty_rate_sample(rate, found);
+    return error;
 }
 
 /* Pages in a time as pages per second; periods are so short that this fits. */
@@ -90,10 +93,10 @@ int monitor_dirty_rate(struct monitor_call *call)
         error = begin(call, method, small, &rate);
     if (error)
         return error;
-    bool runs = sample(call, &rate, &ns, &found);
+    error = sample(call, &rate, &ns, &found);
     end(call, &rate);
-    if (!runs)
-        return fail_ended(call);
+    if (error)
+        return error;
     u64 pages = per_second(found.pages, ns);
     monitor_say(call, "%s: %s%llu pages in %llu us: %llu in a second, %llu KiB", call->vm->conf.name,
                 found.leaves[LEVEL_2M] || found.leaves[LEVEL_1G] ? "at most " : "", (unsigned long long)found.pages,
@@ -145,12 +148,13 @@ int monitor_dirty_forecast(struct monitor_call *call)
         error = begin(call, RATE_METHODS, true, &rate);
     if (error)
         return error;
-    bool runs = sample(call, &rate, &ns, &first);
+    error = sample(call, &rate, &ns, &first);
     second_ns = ns;
-    runs = runs && sample(call, &rate, &second_ns, &second);
+    if (!error)
+        error = sample(call, &rate, &second_ns, &second);
     end(call, &rate);
-    if (!runs)
-        return fail_ended(call);
+    if (error)
+        return error;
     input.period = ns / 2 + second_ns / 2;
     input.one = first.pages;
     input.both = first.pages + second.new_pages;

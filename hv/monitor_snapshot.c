@@ -1,22 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The monitor's commands about snapshots: hv/vm_snapshot.h. */
+#include "arch/x86/processor.h"
 #include "hv/monitor_call.h"
 #include "hv/vm.h"
 #include "hv/vm_list.h"
 #include "hv/vm_snapshot.h"
-
-/* Who speaks for himself is at a place where his state is complete; anybody else has to be brought to one. */
-static void hold(struct monitor_call *call)
-{
-    if (call->context->self == NULL)
-        vm_hold(call->vm);
-}
-
-static void release(struct monitor_call *call)
-{
-    if (call->context->self == NULL)
-        vm_release(call->vm);
-}
 
 static int finish(struct monitor_call *call, int error)
 {
@@ -42,9 +30,9 @@ int monitor_snapshot(struct monitor_call *call)
 {
     int error;
 
-    hold(call);
-    error = vm_snapshot_take(call->vm, call->arguments[0], call->context->self != NULL);
-    release(call);
+    vm_hold(call->vm);
+    error = vm_snapshot_take(call->vm, call->arguments[0], call->context->self ? this_processor()->running : NULL);
+    vm_release(call->vm);
     return finish(call, error);
 }
 
@@ -53,9 +41,9 @@ int monitor_reset(struct monitor_call *call)
     struct snapshot_result result;
     int error;
 
-    hold(call);
+    vm_hold(call->vm);
     error = vm_snapshot_reset(call->vm, call->arguments[0], &result);
-    release(call);
+    vm_release(call->vm);
     if (error)
         return finish(call, error);
     call->context->state_replaced = true;

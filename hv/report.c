@@ -14,10 +14,19 @@ static void table_row(const struct vm *vm, unsigned name_width)
 
     vm_end_words(vm->end, vm->end_status, words);
     log_line("%-*s  %-18s %3s %9llu %10llu %7llu %7llu %5llu %7llu %8llu.%llu", (int)name_width, vm->conf.name, words,
-             vm_as_expected(vm) ? "yes" : "NO", (unsigned long long)vm->vcpu.exits,
-             (unsigned long long)vm->stats.faults, (unsigned long long)vm->stats.mapped[LEVEL_4K],
-             (unsigned long long)vm->stats.mapped[LEVEL_2M], (unsigned long long)vm->stats.mapped[LEVEL_1G],
-             (unsigned long long)vm->stats.tables, (unsigned long long)tenths / 10, (unsigned long long)tenths % 10);
+             vm_as_expected(vm) ? "yes" : "NO", (unsigned long long)vm_exits(vm), (unsigned long long)vm->stats.faults,
+             (unsigned long long)vm->stats.mapped[LEVEL_4K], (unsigned long long)vm->stats.mapped[LEVEL_2M],
+             (unsigned long long)vm->stats.mapped[LEVEL_1G], (unsigned long long)vm->stats.tables,
+             (unsigned long long)tenths / 10, (unsigned long long)tenths % 10);
+}
+
+static u64 exits_for(const struct vm *vm, unsigned reason)
+{
+    u64 exits = 0;
+
+    for (unsigned i = 0; i < vm->processor_count; i++)
+        exits += vm->processors[i]->vcpu.exits_by_reason[reason];
+    return exits;
 }
 
 /* The most frequent exit reasons, most frequent first. */
@@ -32,11 +41,11 @@ static void exits_note(const struct vm *vm)
         u64 most = 0;
 
         for (unsigned reason = 0; reason < EXIT_REASON_COUNT; reason++) {
-            u64 count = vm->vcpu.exits_by_reason[reason];
+            u64 count = exits_for(vm, reason);
             most = count < below && count > most ? count : most;
         }
         for (unsigned reason = 0; most && reason < EXIT_REASON_COUNT && length < sizeof(text); reason++) {
-            if (vm->vcpu.exits_by_reason[reason] == most)
+            if (exits_for(vm, reason) == most)
                 length += (size_t)format_text(text + length, sizeof(text) - length, "%s%s %llu", length ? ", " : "",
                                               exit_reason_name(reason), (unsigned long long)most);
         }
@@ -72,6 +81,22 @@ static void memory_note(const struct vm *vm)
         log_line("  %s: %s", vm->conf.name, text);
 }
 
+static void msrs_note(const struct vm *vm)
+{
+    const struct vcpu *first = NULL;
+    u64 unknown = 0;
+
+    for (unsigned i = 0; i < vm->processor_count; i++) {
+        const struct vcpu *vcpu = &vm->processors[i]->vcpu;
+
+        unknown += vcpu->unknown_msrs;
+        first = first == NULL && vcpu->unknown_msrs ? vcpu : first;
+    }
+    if (first != NULL)
+        log_line("  %s: %llu accesses to unknown MSRs, #GP each; the first: %#x", vm->conf.name,
+                 (unsigned long long)unknown, (unsigned)first->first_unknown_msr);
+}
+
 /* Things that a person who wonders about a guest wants to know, and that have no column. */
 static void table_notes(const struct vm *vm)
 {
@@ -79,10 +104,7 @@ static void table_notes(const struct vm *vm)
 
     exits_note(vm);
     memory_note(vm);
-    if (vm->vcpu.unknown_msrs) {
-        log_line("  %s: %llu accesses to unknown MSRs, #GP each; the first: %#x", vm->conf.name,
-                 (unsigned long long)vm->vcpu.unknown_msrs, (unsigned)vm->vcpu.first_unknown_msr);
-    }
+    msrs_note(vm);
     if (bus->absent_seen) {
         log_line("  %s: %llu reads and %llu writes of absent ports; the first: %#x", vm->conf.name,
                  (unsigned long long)bus->absent_reads, (unsigned long long)bus->absent_writes,

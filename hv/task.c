@@ -1,32 +1,54 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Round robin over the tasks of this processor: see task.h. */
+/* See task.h: the stacks of tasks, and each processor's loop over its queue (hv/run_queue.h). */
 #include "hv/task.h"
 
 #include "arch/x86/cpu.h"
+#include "arch/x86/irq.h"
 #include "arch/x86/paging.h"
+#include "arch/x86/processor.h"
+#include "arch/x86/processor_start.h"
 #include "arch/x86/task_switch.h"
+#include "mm/list.h"
 
 struct task {
+    struct run_entry entry;
     struct task_context context;
     void (*run)(void *argument);
     void *argument;
-    bool alive;
-    u64 wake_at; /* TSC; 0: it is ready */
-    u32 woken;   /* atomic */
+    unsigned processor;
+    bool ended;
+};
+
+/* What a processor schedules with. A line of the cache each, since its owner writes it all the time. */
+struct scheduler {
+    _Alignas(64) struct run_queue queue;
+    struct task_context context;
+    struct task *current; /* NULL: the scheduler runs */
+
+    /* atomic: */
+    bool idles; /* it halts, or will without looking again */
 };
 
 static struct task tasks[TASK_MAX];
 static unsigned task_count;
-static struct task *current; /* NULL: the caller of task_run_all() */
-static struct task_context scheduler;
+static struct scheduler schedulers[PROCESSOR_MAX];
+
+/* atomic: */
+static unsigned living;
+static bool started;
+
+static struct scheduler *own_scheduler(void)
+{
+    return &schedulers[this_processor()->number];
+}
 
 static void task_main(void *argument)
 {
     struct task *task = argument;
 
     task->run(task->argument);
-    task->alive = false;
-    task_context_switch(&task->context, &scheduler);
+    task->ended = true;
+    task_context_switch(&task->context, &own_scheduler()->context);
 }
 
 int task_create(const char *name, void (*run)(void *argument), void *argument, unsigned processor,
@@ -37,56 +59,114 @@ int task_create(const char *name, void (*run)(void *argument), void *argument, u
     void *stack = vmap_stack(TASK_STACK_PAGES, name);
     if (!stack)
         return -ENOMEM;
+    assert(processor < processor_count() && !started);
     struct task *task = &tasks[task_count++];
-    *task = (struct task){ .run = run, .argument = argument, .alive = true };
+    *task = (struct task){ .run = run, .argument = argument, .processor = processor };
     task_context_init(&task->context, stack, task_main, task);
+    run_add(&schedulers[processor].queue, &task->entry);
+    living++;
     *created = task;
     return 0;
 }
 
 struct task *task_self(void)
 {
-    return current;
+    return own_scheduler()->current;
+}
+
+static void to_scheduler(struct scheduler *scheduler)
+{
+    task_context_switch(&scheduler->current->context, &scheduler->context);
 }
 
 void task_yield(void)
 {
-    if (current)
-        task_context_switch(&current->context, &scheduler);
+    struct scheduler *scheduler = own_scheduler();
+
+    if (scheduler->current)
+        to_scheduler(scheduler);
 }
 
 void task_sleep_until(u64 tsc)
 {
-    current->wake_at = tsc;
-    task_context_switch(&current->context, &scheduler);
-    current->wake_at = 0;
+    struct scheduler *scheduler = own_scheduler();
+
+    run_sleep(&scheduler->queue, tsc);
+    to_scheduler(scheduler);
+}
+
+/* The processor looks at its queue, its guest's requests, `started` and `living` before it halts or enters the guest. */
+static void kick_if_absent(unsigned number)
+{
+    struct processor *processor = processor_at(number);
+
+    if (processor != this_processor() && (__atomic_load_n(&schedulers[number].idles, __ATOMIC_SEQ_CST) ||
+                                          __atomic_load_n(&processor->guest, __ATOMIC_SEQ_CST)))
+        processor_kick(number);
 }
 
 void task_wake(struct task *task)
 {
-    __atomic_store_n(&task->woken, 1, __ATOMIC_RELEASE);
+    if (run_wake(&schedulers[task->processor].queue, &task->entry))
+        kick_if_absent(task->processor);
 }
 
-static bool is_ready(struct task *task)
+bool task_should_yield(void)
 {
-    return __atomic_exchange_n(&task->woken, 0, __ATOMIC_ACQUIRE) || rdtsc() >= task->wake_at;
+    struct run_queue *queue = &own_scheduler()->queue;
+
+    return __atomic_load_n(&queue->woken, __ATOMIC_SEQ_CST) && run_should_stop(queue, rdtsc());
+}
+
+u64 task_next_wake(void)
+{
+    return run_next_wake(&own_scheduler()->queue);
+}
+
+static void run_task(struct scheduler *scheduler, struct task *task)
+{
+    scheduler->current = task;
+    task_context_switch(&scheduler->context, &task->context);
+    scheduler->current = NULL;
+    run_stop(&scheduler->queue, rdtsc());
+    if (!task->ended)
+        return;
+    run_remove(&scheduler->queue, &task->entry);
+    if (__atomic_sub_fetch(&living, 1, __ATOMIC_SEQ_CST) == 0)
+        kick_if_absent(0);
+}
+
+/* One turn of a task, or idling until there may be one. */
+static void schedule(struct scheduler *scheduler)
+{
+    bool runs = __atomic_load_n(&started, __ATOMIC_ACQUIRE);
+    struct run_entry *entry = runs ? run_pick(&scheduler->queue, rdtsc()) : NULL;
+
+    if (!entry) {
+        /* Who stores something for this processor looks at `idles` afterwards: one of the two sees the other. */
+        __atomic_store_n(&scheduler->idles, true, __ATOMIC_SEQ_CST);
+        runs = __atomic_load_n(&started, __ATOMIC_SEQ_CST);
+        entry = runs ? run_pick(&scheduler->queue, rdtsc()) : NULL;
+        bool over = this_processor()->number == 0 && __atomic_load_n(&living, __ATOMIC_SEQ_CST) == 0;
+        if (!entry && !over)
+            processor_halt_until(runs ? scheduler->queue.next_wake : TASK_NO_DEADLINE);
+        __atomic_store_n(&scheduler->idles, false, __ATOMIC_SEQ_CST);
+    }
+    if (entry)
+        run_task(scheduler, container_of(entry, struct task, entry));
 }
 
 void task_run_all(void)
 {
-    bool any;
+    __atomic_store_n(&started, true, __ATOMIC_SEQ_CST);
+    for (unsigned i = 1; i < processor_count(); i++)
+        kick_if_absent(i);
+    while (__atomic_load_n(&living, __ATOMIC_SEQ_CST))
+        schedule(own_scheduler());
+}
 
-    do {
-        any = false;
-        for (unsigned i = 0; i < task_count; i++) {
-            if (tasks[i].alive) {
-                any = true;
-                if (!is_ready(&tasks[i]))
-                    continue;
-                current = &tasks[i];
-                task_context_switch(&scheduler, &current->context);
-                current = NULL;
-            }
-        }
-    } while (any);
+void task_serve(void)
+{
+    for (;;)
+        schedule(own_scheduler());
 }

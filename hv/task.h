@@ -9,9 +9,11 @@
 
 #include "mm/types.h"
 
+#include "hv/run_queue.h"
+
 enum { TASK_MAX = 200, TASK_STACK_PAGES = 4 };
 
-#define TASK_NO_DEADLINE (~0ull)
+#define TASK_NO_DEADLINE RUN_NO_DEADLINE
 
 struct task;
 
@@ -33,10 +35,24 @@ void task_yield(void);
  */
 void task_sleep_until(u64 tsc);
 
-/* From any processor, also for a task that does not sleep. */
+/*
+ * From any processor, also for a task that does not sleep. If the task's processor idles, or is in a guest that the task should
+ * interrupt, or whose task it is, it is kicked: what the caller has stored before is found before the guest goes on.
+ */
 void task_wake(struct task *task);
+
+/*
+ * For a task that runs a guest. True: a sleeper of this processor was woken and should run before the guest's slice is over.
+ * To be tested, after this_processor()->guest is set, before each entry. And the TSC by which the slice should end, because a
+ * sleeper's time comes then.
+ */
+bool task_should_yield(void);
+u64 task_next_wake(void);
 
 /* On processor 0, outside any task: runs tasks in turn until none is left on any processor. */
 void task_run_all(void);
+
+/* What the other processors do, from their start on. Does not return. */
+void task_serve(void);
 
 #endif

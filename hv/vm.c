@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The life of a virtual machine, from its first slice to the verdict: see vm.h. It is made in vm_create.c. */
+/* A virtual machine as such: its clock, its end, the verdict. It is made in vm_create.c, and runs in vm_run.c. */
 #include "hv/vm.h"
 
 #include "arch/x86/cpu.h"
@@ -7,11 +7,9 @@
 #include "hv/lib/log.h"
 #include "hv/lib/string.h"
 #include "hv/memory_setup.h"
-#include "hv/task.h"
 #include "hv/vm_internal.h"
-#include "hv/vm_list.h"
 #include "hv/vm_snapshot.h"
-#include "mm/audit.h"
+#include "mm/atomic.h"
 #include "mm/frame.h"
 #include "mm/page_set.h"
 
@@ -29,6 +27,13 @@ u64 vm_ticks_to_ns(u64 ticks)
     return ticks / hz * 1000000000ull + ticks % hz * 1000000000ull / hz; /* seconds first, then the rest */
 }
 
+u64 vm_ns_to_ticks(u64 ns)
+{
+    u64 hz = vm_environment.tsc_hz, second = 1000000000ull;
+
+    return ns / second * hz + (ns % second * hz + second - 1) / second;
+}
+
 u64 vm_now_ns(void)
 {
     return vm_ticks_to_ns(rdtsc());
@@ -36,90 +41,40 @@ u64 vm_now_ns(void)
 
 u64 vm_age_ns(const struct vm *vm)
 {
-    u64 start = vm->vcpu.first_entry_tsc;
+    u64 epoch = vm->epoch, now = rdtsc();
 
-    return start ? vm_ticks_to_ns(rdtsc() - start) : 0;
+    return epoch && now > epoch ? vm_ticks_to_ns(now - epoch) : 0;
 }
 
 void vm_end(struct vm *vm, enum guest_end end, u32 status, const char *text)
 {
-    vm->end = end;
-    vm->end_status = status;
-    format_text(vm->end_text, sizeof(vm->end_text), "%s", text);
-    vm->end_ns = vm_age_ns(vm);
-    vm->runs = false;
-}
+    bool first;
 
-/* The end of this slice: of its turn, or of its time. (30 days of milliseconds at 5 GHz fit 64 bits.) */
-static u64 slice_deadline(const struct vm *vm)
-{
-    u64 now = rdtsc(), deadline = now + vm_environment.slice_ticks;
-    u64 start = vm->vcpu.first_entry_tsc ? vm->vcpu.first_entry_tsc : now;
-    u64 end_of_time = start + (vm->conf.timeout_ms * vm_environment.tsc_hz + 999) / 1000;
-
-    return vm->conf.timeout_ms && end_of_time < deadline ? end_of_time : deadline;
-}
-
-static void check_timeout(struct vm *vm)
-{
-    if (vm->runs && vm->conf.timeout_ms && vm_age_ns(vm) / 1000000 >= vm->conf.timeout_ms) {
-        vcpu_end(&vm->vcpu, GUEST_END_TIMEOUT, 0, "it still ran after %llu ms",
-                 (unsigned long long)vm->conf.timeout_ms);
+    spin_lock(&vm->lock);
+    first = vm->end == GUEST_END_NONE;
+    if (first) {
+        vm->end_status = status;
+        format_text(vm->end_text, sizeof(vm->end_text), "%s", text);
+        vm->end_ns = vm_age_ns(vm);
+        vm->end = end;
     }
-}
-
-static void check_console(struct vm *vm)
-{
-    if (vm->runs) {
-        guest_console_idle(&vm->console);
-        vm_end_if_expected(vm);
-    }
-}
-
-/* Before its memory goes: afterwards there is nothing to look at. */
-static void audit(struct vm *vm)
-{
-    if (!vm_environment.audit)
+    spin_unlock(&vm->lock);
+    if (!first)
         return;
-    vm->violations = vm_memory_audit(vm->memory);
-    log_line("audit: %s: %u violations, %llu tables", vm->conf.name, vm->violations,
-             (unsigned long long)vm->stats.tables);
+    atomic_write(&vm->runs, 0);
+    for (unsigned i = 0; i < vm->processor_count; i++)
+        vm_processor_notify(vm->processors[i], REQUEST_STOP);
 }
 
-static void run_slice(struct vm *vm)
+void vm_stop(struct vm *vm, const char *why)
 {
-    vm->in_slice = true;
-    vcpu_run(&vm->vcpu, slice_deadline(vm));
-    vm->in_slice = false;
-    check_console(vm);
-}
-
-void vm_run(void *argument)
-{
-    struct vm *vm = argument;
-
-    while (vm->runs) {
-        if (vm->holds == 0)
-            run_slice(vm);
-        check_timeout(vm);
-        if (vm->runs)
-            task_yield();
-    }
-    guest_console_flush(&vm->console);
-    vm_wait_unused(vm);
-    vm->stats = vm_memory_get_stats(vm->memory);
-    vm_log_end(vm);
-    audit(vm);
-    vm_destroy(vm); /* others may need the memory */
+    vm_end(vm, GUEST_END_STOPPED, 0, why);
 }
 
 void vm_destroy(struct vm *vm)
 {
     memory_setup_note_own_bytes();
-    if (vm->has_vcpu) {
-        vcpu_destroy(&vm->vcpu);
-        vm->has_vcpu = false;
-    }
+    vm_processors_destroy(vm);
     for (unsigned i = 0; i < VM_SLOTS; i++)
         page_set_destroy(vm->reported[i]);
     memset(vm->reported, 0, sizeof(vm->reported));

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A virtual machine: memory, devices, console, its processor, and how it went. */
+/* A virtual machine: memory, devices, console, its processors, and how it went. */
 #ifndef HV_VM_H
 #define HV_VM_H
 
 #include "arch/x86/vcpu.h"
 #include "boot/guest_conf.h"
 #include "hv/console_lines.h"
+#include "hv/dev/lapic.h"
 #include "hv/dev/platform.h"
 #include "hv/guest_console.h"
+#include "hv/guest_input.h"
 #include "hv/load/image.h"
+#include "mm/spinlock.h"
 #include "mm/vm_memory.h"
 
 /* A guest's memory is one backing, shown in one slot or, where there is more than fits below 4 GiB, in two. */
@@ -24,35 +27,64 @@ struct vm_slot {
 unsigned vm_slots(u64 memory, struct vm_slot slots[VM_SLOTS]);
 
 struct page_set;
+struct task;
 struct vm_snapshot;
+
+/* One processor of a guest. It stays as long as the VM, for its counts. */
+struct vm_processor {
+    struct vcpu vcpu;
+    struct lapic lapic;
+    pfn_t apic_page; /* the registers of the local APIC */
+    pfn_t frame;     /* of this record */
+    struct task *task;
+    bool extint;   /* a message told it to ask the PIC for a vector */
+    u64 slice_end; /* host TSC; of its own task */
+
+    /* atomic: */
+    u32 is_out; /* its vCPU may be loaded in a processor: only its own task touches it (hv/vm_list.h) */
+
+    /* vm->lock: */
+    bool sleeps_for_ever; /* nothing of its own will wake it */
+};
 
 struct vm {
     struct guest_conf conf; /* set once */
+    unsigned processor_count;
+    struct vm_processor *processors[CONF_MAX_PROCESSORS];
+    struct lapic *apics[CONF_MAX_PROCESSORS]; /* theirs */
+
+    /* atomic: */
+    u32 runs;
+    u32 tasks;         /* of its processors that have not ended */
+    u32 holds;         /* as long as there are some, no vCPU begins to run: hv/vm_list.h */
+    u32 is_commanded;  /* the monitor executes a command about it */
+    u32 pic_interrupt; /* the INTR output of the PIC */
+    u64 epoch;         /* host TSC at which its time began; 0: it has not */
 
     /* while it runs: */
-    bool runs;
-    bool has_vcpu;
-    struct vcpu vcpu;         /* its counts stay */
+    bool has_vcpus;
     u64 reserved_frames;      /* of the machine, for this guest's tables */
     struct vm_memory *memory; /* NULL: never created, or destroyed */
+
+    /* A guest's devices and its console are used by one processor at a time. Outside of `lock`. */
+    struct spinlock devices_lock;
     struct platform platform;
+    u64 devices_next; /* host TSC of the next event of its clocks; ~0: none */
     struct guest_console console;
     struct console_lines lines; /* of the console, for the monitor's `expect` */
+    struct guest_input input;   /* for COM1; whoever has devices_lock takes from it */
 
-    /* who works on it besides its own task: hv/vm_list.h */
-    bool in_slice;     /* its task is in vcpu_run() */
-    u32 users;         /* as long as there are some, memory and vCPU stay */
-    u32 holds;         /* as long as there are some, no slice begins */
-    bool is_paused;    /* the monitor has one of the holds */
-    bool is_commanded; /* the monitor executes a command about it */
+    struct spinlock lock; /* a leaf */
+    u32 users;            /* as long as there are some, memory and vCPUs stay: hv/vm_list.h */
 
-    /* of the monitor: */
+    /* of the monitor, by the one who executes a command about it: */
+    bool is_paused;                      /* the monitor has one of the holds */
     struct page_set *reported[VM_SLOTS]; /* by the last `dirty harvest`; NULL: `dirty start` was not given */
     bool keeps_small_pages;              /* said by `dirty stop NAME keep`, until `collapse` */
     u64 recover_at;                      /* vm_now_ns() before which the background looks for no small pages */
     struct vm_snapshot *snapshots;       /* the latest first */
 
-    /* how it ended: */
+    /* how it ended; `lock`, and set once: */
     enum guest_end end;
     u32 end_status; /* of GUEST_END_EXIT */
     char end_text[VCPU_END_TEXT];
@@ -79,20 +111,26 @@ struct vm_files {
     const char *problem; /* "\slat\x: not found"; NULL: all are there */
 };
 
-/*
- * Makes the guest that `conf` describes, ready to run, or ended with a reason (vm->end); both are a result, not an error.
- * `vpid` is unique among all VMs, 1 or more.
- */
-void vm_create(struct vm *vm, const struct guest_conf *conf, const struct vm_files *files, u16 vpid);
+/* Makes the guest that `conf` describes, ready to run, or ended with a reason (vm->end); both are a result, not an error. */
+void vm_create(struct vm *vm, const struct guest_conf *conf, const struct vm_files *files);
+
+/* Makes the tasks of its processors. 0, -ENOMEM, -ENOSPC. */
+int vm_start(struct vm *vm);
 
 /* Nanoseconds of the host's clock, from anywhere. */
 u64 vm_now_ns(void);
 
-/* A task's function: runs the guest to its end, and destroys it. */
-void vm_run(void *vm);
+/* Something was put into vm->input. From any task. */
+void vm_input_arrived(struct vm *vm);
+
+/* Ends the guest, from any task: "it was stopped by …". The first reason that a guest ends for stands. */
+void vm_stop(struct vm *vm, const char *why);
 
 /* Gives back all that the VM holds, but for the struct itself. */
 void vm_destroy(struct vm *vm);
+
+/* Of all its processors together. */
+u64 vm_exits(const struct vm *vm);
 
 /* It ended as its configuration expects. */
 bool vm_as_expected(const struct vm *vm);

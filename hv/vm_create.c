@@ -11,6 +11,9 @@
 #include "mm/backing.h"
 #include "mm/frame.h"
 
+#define ROM_END 0x100000000ull
+enum { ROM_SLOT = VM_SLOTS };
+
 static int add_slots(struct vm *vm, struct backing *backing)
 {
     struct vm_slot slots[VM_SLOTS];
@@ -24,6 +27,20 @@ static int add_slots(struct vm *vm, struct backing *backing)
     return error;
 }
 
+/* A firmware's memory, which ends at 4 GiB. It is not part of the guest's RAM: nobody logs it or gives it back in parts. */
+static int create_rom(struct vm *vm, u64 size)
+{
+    struct backing *backing;
+    int error = backing_create(size >> PAGE_SHIFT, 0, &backing);
+
+    if (error)
+        return error;
+    error = vm_memory_add_slot(vm->memory, ROM_SLOT, (gfn_t){ (ROM_END - size) >> PAGE_SHIFT }, size >> PAGE_SHIFT,
+                               backing, 0, 0, LEVEL_4K);
+    backing_put(backing);
+    return error;
+}
+
 /* A guest that has all its memory can count on its tables too. One that takes memory as it goes can count on nothing. */
 static u64 frames_for_tables(const struct vm *vm)
 {
@@ -31,7 +48,7 @@ static u64 frames_for_tables(const struct vm *vm)
 }
 
 /* 0, -ENOMEM, -EINVAL (the processor cannot address so much). */
-static int create_memory(struct vm *vm)
+static int create_memory(struct vm *vm, u64 rom_size)
 {
     struct backing *backing;
     u32 flags = vm->conf.on_demand ? BACKING_ON_DEMAND : 0;
@@ -50,7 +67,7 @@ static int create_memory(struct vm *vm)
         return error;
     error = add_slots(vm, backing);
     backing_put(backing); /* the slots hold it now */
-    return error;
+    return error || rom_size == 0 ? error : create_rom(vm, rom_size);
 }
 
 static void create_platform(struct vm *vm)
@@ -65,11 +82,14 @@ static void create_platform(struct vm *vm)
     const struct platform_config platform = {
         .memory = vm->conf.memory,
         .unix_time = vm_environment.unix_time + seconds,
-        .processors = 1,
+        .processors = vm->conf.processors,
         .context = vm,
         .console = vm_console_byte,
         .exit = vm_debug_exit,
         .reset = vm_reset,
+        .power_off = vm_power_off,
+        .deliver = vm_deliver,
+        .intr = vm_pic_interrupt,
     };
 
     guest_console_init(&vm->console, &console);
@@ -78,7 +98,10 @@ static void create_platform(struct vm *vm)
 
 static const char *mode_name(u32 mode)
 {
-    return mode == START_REAL ? "real mode" : mode == START_FLAT32 ? "32-bit mode" : "64-bit mode";
+    return mode == START_RESET    ? "its reset vector"
+           : mode == START_REAL   ? "real mode"
+           : mode == START_FLAT32 ? "32-bit mode"
+                                  : "64-bit mode";
 }
 
 static void load(struct vm *vm, const struct vm_files *files)
@@ -104,9 +127,12 @@ static void load(struct vm *vm, const struct vm_files *files)
         vm_end(vm, GUEST_END_CANNOT_START, 0, lacks);
         return;
     }
-    vcpu_set_start(&vm->vcpu, &result.start);
+    struct vm_processor *first = vm->processors[0];
+    vcpu_set_start(&first->vcpu, &result.start);
     for (u32 i = 0; i < vm->conf.vmcs_count; i++)
-        vcpu_set_field(&vm->vcpu, vm->conf.vmcs[i].field, vm->conf.vmcs[i].value);
+        vcpu_set_field(&first->vcpu, vm->conf.vmcs[i].field, vm->conf.vmcs[i].value);
+    if (result.start.mode != START_RESET)
+        lapic_virtual_wire(&first->lapic); /* as a firmware would have left it */
     vm->runs = true;
     log_line("%s: %llu KiB of memory, %s image of %llu KiB, starts in %s at %#llx", vm->conf.name,
              (unsigned long long)vm->conf.memory >> 10, result.format,
@@ -132,7 +158,7 @@ static void end_without_memory(struct vm *vm, int error)
     }
 }
 
-void vm_create(struct vm *vm, const struct guest_conf *conf, const struct vm_files *files, u16 vpid)
+void vm_create(struct vm *vm, const struct guest_conf *conf, const struct vm_files *files)
 {
     int error;
 
@@ -143,11 +169,9 @@ void vm_create(struct vm *vm, const struct guest_conf *conf, const struct vm_fil
         vm_end(vm, GUEST_END_BAD_IMAGE, 0, files->problem);
         return;
     }
-    error = create_memory(vm);
-    if (!error) {
-        error = vcpu_create(&vm->vcpu, vm, vm->memory, &vm_vcpu_ops, vpid);
-        vm->has_vcpu = !error;
-    }
+    error = create_memory(vm, image_rom_size(conf, &files->image));
+    if (!error)
+        error = vm_processors_create(vm);
     if (error)
         end_without_memory(vm, error);
     else

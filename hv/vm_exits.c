@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a guest does to the world around it: its exits, called by arch/x86, and what its devices and its console call. */
+#include "hv/console.h"
 #include "hv/hypercall.h"
 #include "hv/lib/format.h"
 #include "hv/lib/log.h"
@@ -9,6 +10,9 @@
 void vm_emit_line(void *context, const char *line)
 {
     const struct vm *vm = context;
+
+    if (console_shows(vm))
+        return;
     char text[CONF_NAME_SIZE + GUEST_CONSOLE_LINE_SIZE + 8];
     int length = format_text(text, sizeof(text), "%-*s | %s\n", (int)vm_environment.name_width, vm->conf.name, line);
 
@@ -28,53 +32,92 @@ void vm_console_byte(void *context, u8 byte)
     struct vm *vm = context;
 
     guest_console_put(&vm->console, byte);
+    console_guest_byte(vm, byte);
 }
 
 void vm_debug_exit(void *context, u32 status)
 {
-    struct vm *vm = context;
+    char text[VCPU_END_TEXT];
 
-    vcpu_end(&vm->vcpu, GUEST_END_EXIT, status, "it wrote %u to the debug-exit port", status);
+    format_text(text, sizeof(text), "it wrote %u to the debug-exit port", (unsigned)status);
+    vm_end(context, GUEST_END_EXIT, status, text);
 }
 
 void vm_reset(void *context)
 {
-    struct vm *vm = context;
-
-    vcpu_end(&vm->vcpu, GUEST_END_UNSUPPORTED, 0, "it asked for a reset");
+    vm_end(context, GUEST_END_RESET, 0, "it asked for a reset");
 }
 
-bool vm_end_if_expected(struct vm *vm)
+void vm_power_off(void *context)
 {
-    if (vm->console.matched)
-        vcpu_end(&vm->vcpu, GUEST_END_EXPECT_SEEN, 0, "the expected text came: \"%s\"", vm->conf.expect);
-    return vm->console.matched;
+    vm_end(context, GUEST_END_POWER_OFF, 0, "it switched its machine off");
+}
+
+void vm_end_if_expected(struct vm *vm)
+{
+    char text[VCPU_END_TEXT];
+
+    if (!vm->console.matched)
+        return;
+    format_text(text, sizeof(text), "the expected text came: \"%s\"", vm->conf.expect);
+    vm_end(vm, GUEST_END_EXPECT_SEEN, 0, text);
+}
+
+/* Under devices_lock: from the queue into the receiver, as far as that has room. */
+static void feed_input(struct vm *vm)
+{
+    u8 byte;
+
+    while (platform_can_receive(&vm->platform) && guest_input_take(&vm->input, &byte))
+        (void)platform_receive(&vm->platform, byte);
+}
+
+void vm_input_arrived(struct vm *vm)
+{
+    spin_lock(&vm->devices_lock);
+    feed_input(vm);
+    spin_unlock(&vm->devices_lock);
 }
 
 static u32 port_read(struct vcpu *vcpu, u16 port, unsigned size)
 {
     struct vm *vm = vcpu->vm;
+    u32 value;
 
-    return port_bus_read(&vm->platform.bus, port, size, vm_age_ns(vm));
+    spin_lock(&vm->devices_lock);
+    value = platform_port_read(&vm->platform, port, size, vm_age_ns(vm));
+    if (guest_input_waits(&vm->input))
+        feed_input(vm);
+    spin_unlock(&vm->devices_lock);
+    return value;
+}
+
+/* The devices that have clocks, and those that decide whether a clock's interrupt goes anywhere, are below. */
+static bool may_change_clock(u16 port)
+{
+    return port < 0x100;
 }
 
 static void port_write(struct vcpu *vcpu, u16 port, unsigned size, u32 value)
 {
     struct vm *vm = vcpu->vm;
 
-    port_bus_write(&vm->platform.bus, port, size, value, vm_age_ns(vm));
+    spin_lock(&vm->devices_lock);
+    platform_port_write(&vm->platform, port, size, value, vm_age_ns(vm));
+    if (may_change_clock(port))
+        vm_clocks_changed(vm_processor_of(vcpu));
     vm_end_if_expected(vm);
+    spin_unlock(&vm->devices_lock);
 }
 
-/* No interrupt reaches a guest yet: a halted processor stays so. */
-static void halt(struct vcpu *vcpu, bool interrupts_enabled)
+static void halted(struct vcpu *vcpu)
 {
     struct vm *vm = vcpu->vm;
 
+    spin_lock(&vm->devices_lock);
     guest_console_idle(&vm->console);
-    if (!vm_end_if_expected(vm))
-        vcpu_end(vcpu, GUEST_END_HALT, 0, "it halted at %#llx with interrupts %s", (unsigned long long)vcpu->exit_rip,
-                 interrupts_enabled ? "on, and no device can raise one" : "off");
+    vm_end_if_expected(vm);
+    spin_unlock(&vm->devices_lock);
 }
 
 static void ended(struct vcpu *vcpu)
@@ -85,7 +128,18 @@ static void ended(struct vcpu *vcpu)
 const struct vcpu_ops vm_vcpu_ops = {
     .port_read = port_read,
     .port_write = port_write,
-    .halt = halt,
+    .is_device = vm_is_device,
+    .device_read = vm_device_read,
+    .device_write = vm_device_write,
+    .apic_msr_read = vm_apic_msr_read,
+    .apic_msr_write = vm_apic_msr_write,
+    .tsc_offset_changed = vm_tsc_offset_changed,
+    .priority_read = vm_priority_read,
+    .priority_write = vm_priority_write,
+    .collect = vm_collect,
+    .interrupt_waits = vm_interrupt_waits,
+    .interrupt_take = vm_interrupt_take,
+    .halted = halted,
     .hypercall = vm_hypercall,
     .ended = ended,
 };

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* See vm_list.h. Tasks are cooperative and of one processor: what is read and written without a yield between is one step. */
+/* See vm_list.h. */
 #include "hv/vm_list.h"
 
+#include "arch/x86/processor.h"
 #include "hv/lib/string.h"
 #include "hv/task.h"
-#include "hv/vm.h"
+#include "hv/vm_internal.h"
+#include "mm/atomic.h"
+#include "mm/port.h"
 
 static struct vm *vms[CONF_MAX_GUESTS];
 static unsigned vm_count;
@@ -32,7 +35,7 @@ struct vm *vm_list_find(const char *name)
 bool vm_list_any_runs(void)
 {
     for (unsigned i = 0; i < vm_count; i++) {
-        if (vms[i]->runs)
+        if (vm_runs(vms[i]))
             return true;
     }
     return false;
@@ -40,34 +43,63 @@ bool vm_list_any_runs(void)
 
 bool vm_use(struct vm *vm)
 {
-    if (!vm->runs)
-        return false;
-    vm->users++;
-    return true;
+    bool runs;
+
+    spin_lock(&vm->lock);
+    runs = vm_runs(vm);
+    vm->users += runs;
+    spin_unlock(&vm->lock);
+    return runs;
 }
 
 void vm_unuse(struct vm *vm)
 {
+    spin_lock(&vm->lock);
     assert(vm->users > 0);
     vm->users--;
+    spin_unlock(&vm->lock);
 }
 
 void vm_wait_unused(struct vm *vm)
 {
-    assert(!vm->runs);
-    while (vm->users > 0)
+    bool used;
+
+    assert(!vm_runs(vm));
+    /* vm_runs() is false: nobody comes any more. */
+    for (;;) {
+        spin_lock(&vm->lock);
+        used = vm->users > 0;
+        spin_unlock(&vm->lock);
+        if (!used)
+            return;
         task_yield();
+    }
+}
+
+/* The task that calls is in an exit handler of its own vCPU, whose state is complete there. */
+static bool is_caller(const struct vm_processor *processor)
+{
+    return this_processor()->running == &processor->vcpu;
 }
 
 void vm_hold(struct vm *vm)
 {
-    vm->holds++;
-    while (vm->in_slice)
-        task_yield();
+    (void)atomic_add(&vm->holds, 1);
+    for (unsigned i = 0; i < vm->processor_count; i++) {
+        if (!is_caller(vm->processors[i]))
+            vm_processor_notify(vm->processors[i], REQUEST_LEAVE);
+    }
+    for (unsigned i = 0; i < vm->processor_count; i++) {
+        while (!is_caller(vm->processors[i]) && atomic_read(&vm->processors[i]->is_out))
+            port_yield();
+    }
 }
 
 void vm_release(struct vm *vm)
 {
-    assert(vm->holds > 0);
-    vm->holds--;
+    u32 before = atomic_add(&vm->holds, (u32)-1);
+
+    assert(before > 0);
+    for (unsigned i = 0; before == 1 && i < vm->processor_count; i++)
+        vm_processor_notify(vm->processors[i], REQUEST_LEAVE);
 }

@@ -2,9 +2,10 @@
 /* See vm_snapshot.h. */
 #include "hv/vm_snapshot.h"
 
+#include "arch/x86/cpu.h"
 #include "arch/x86/vcpu_state.h"
 #include "hv/lib/string.h"
-#include "hv/vm.h"
+#include "hv/vm_internal.h"
 #include "mm/frame.h"
 #include "mm/port.h"
 
@@ -12,9 +13,12 @@ struct vm_snapshot {
     struct vm_snapshot *next; /* an older one */
     char tag[SNAPSHOT_TAG_SIZE];
     struct snapshot *memory;
-    struct vcpu_state *processor;
+    struct vcpu_state *processors[CONF_MAX_PROCESSORS];
+    struct lapic_state *apics; /* of as many */
+    bool extint[CONF_MAX_PROCESSORS];
     struct platform platform;
-    bool by_guest;
+    u32 pic_interrupt;
+    struct vcpu *speaker; /* of a guest that took it; NULL: an operator did */
     u64 resets;
 };
 
@@ -46,15 +50,54 @@ static unsigned count(const struct vm *vm)
     return snapshots;
 }
 
-static void destroy(struct vm_snapshot *snapshot)
+static unsigned apics_order(const struct vm *vm)
+{
+    unsigned order = 0;
+
+    while (PAGE_SIZE << order < vm->processor_count * sizeof(struct lapic_state))
+        order++;
+    return order;
+}
+
+static void destroy(const struct vm *vm, struct vm_snapshot *snapshot)
 {
     if (snapshot->memory != NULL)
         snapshot_drop(snapshot->memory);
-    vcpu_state_destroy(snapshot->processor);
+    for (unsigned i = 0; i < vm->processor_count; i++) {
+        if (snapshot->processors[i] != NULL)
+            vcpu_state_destroy(snapshot->processors[i]);
+    }
+    if (snapshot->apics != NULL)
+        frame_free(port_frame_of(snapshot->apics), apics_order(vm), FRAME_CONTROL);
     frame_free(port_frame_of(snapshot), record_order(), FRAME_CONTROL);
 }
 
-int vm_snapshot_take(struct vm *vm, const char *tag, bool by_guest)
+/* Room for the state of all processors. 0, -ENOMEM; the caller destroys what was made. */
+static int create_states(const struct vm *vm, struct vm_snapshot *snapshot)
+{
+    pfn_t frame;
+    int error = frame_alloc(apics_order(vm), FRAME_CONTROL, &frame);
+
+    if (error)
+        return error;
+    snapshot->apics = port_frame_address(frame);
+    for (unsigned i = 0; i < vm->processor_count && !error; i++)
+        error = vcpu_state_create(&snapshot->processors[i]);
+    return error;
+}
+
+static void save(struct vm *vm, struct vm_snapshot *snapshot)
+{
+    for (unsigned i = 0; i < vm->processor_count; i++) {
+        vcpu_save(&vm->processors[i]->vcpu, snapshot->processors[i]);
+        lapic_save(&vm->processors[i]->lapic, &snapshot->apics[i]);
+        snapshot->extint[i] = vm->processors[i]->extint;
+    }
+    snapshot->platform = vm->platform;
+    snapshot->pic_interrupt = vm->pic_interrupt;
+}
+
+int vm_snapshot_take(struct vm *vm, const char *tag, struct vcpu *speaker)
 {
     size_t length = strlen(tag);
     struct vm_snapshot *snapshot;
@@ -73,18 +116,17 @@ int vm_snapshot_take(struct vm *vm, const char *tag, bool by_guest)
     snapshot = port_frame_address(frame);
     memset(snapshot, 0, sizeof(*snapshot));
     memcpy(snapshot->tag, tag, length);
-    snapshot->by_guest = by_guest;
-    snapshot->platform = vm->platform;
-    error = vcpu_state_create(&snapshot->processor);
+    snapshot->speaker = speaker;
+    error = create_states(vm, snapshot);
     if (error) {
-        frame_free(frame, record_order(), FRAME_CONTROL);
+        destroy(vm, snapshot);
         return error;
     }
-    vcpu_save(&vm->vcpu, snapshot->processor);
+    save(vm, snapshot);
     error = snapshot_take(vm->memory, &snapshot->memory);
     if (error) {
         snapshot->memory = NULL;
-        destroy(snapshot);
+        destroy(vm, snapshot);
         return error;
     }
     snapshot->next = vm->snapshots;
@@ -92,13 +134,19 @@ int vm_snapshot_take(struct vm *vm, const char *tag, bool by_guest)
     return 0;
 }
 
-/* The bus of the platform holds no state of devices, only what is told about the guest at its end. */
-static void restore_platform(struct vm *vm, const struct vm_snapshot *snapshot)
+static void restore(struct vm *vm, const struct vm_snapshot *snapshot)
 {
+    /* The bus of the platform holds no state of devices, only what is told about the guest at its end. */
     struct port_bus bus = vm->platform.bus;
 
     vm->platform = snapshot->platform;
     vm->platform.bus = bus;
+    vm->pic_interrupt = snapshot->pic_interrupt;
+    for (unsigned i = 0; i < vm->processor_count; i++) {
+        lapic_restore(&vm->processors[i]->lapic, &snapshot->apics[i], rdtsc());
+        vcpu_restore(&vm->processors[i]->vcpu, snapshot->processors[i]);
+        vm->processors[i]->extint = snapshot->extint[i];
+    }
 }
 
 int vm_snapshot_reset(struct vm *vm, const char *tag, struct snapshot_result *result)
@@ -109,17 +157,15 @@ int vm_snapshot_reset(struct vm *vm, const char *tag, struct snapshot_result *re
     if (error == -ENOENT || error == -ESTALE)
         return error;
     if (error) {
-        vcpu_end(&vm->vcpu, error == -ENOMEM ? GUEST_END_NO_MEMORY : GUEST_END_UNSUPPORTED, 0,
-                 error == -ENOMEM ? "the machine has no frame left to reset it to \"%s\""
-                                  : "a frame of the snapshot \"%s\" went bad",
-                 tag);
+        vm_end(vm, error == -ENOMEM ? GUEST_END_NO_MEMORY : GUEST_END_UNSUPPORTED, 0,
+               error == -ENOMEM ? "the machine has no frame left to reset it to a snapshot"
+                                : "a frame of the snapshot went bad");
         return error;
     }
-    vcpu_restore(&vm->vcpu, snapshot->processor);
-    restore_platform(vm, snapshot);
+    restore(vm, snapshot);
     snapshot->resets++;
-    if (snapshot->by_guest)
-        vm->vcpu.gpr[RCX] = snapshot->resets;
+    if (snapshot->speaker != NULL)
+        snapshot->speaker->gpr[RCX] = snapshot->resets;
     return 0;
 }
 
@@ -130,7 +176,7 @@ int vm_snapshot_drop(struct vm *vm, const char *tag)
     if (snapshot == NULL)
         return -ENOENT;
     *link = snapshot->next;
-    destroy(snapshot);
+    destroy(vm, snapshot);
     return 0;
 }
 
@@ -142,6 +188,6 @@ void vm_snapshot_drop_all(struct vm *vm)
 
         vm->snapshots = snapshot->next;
         snapshot->memory = NULL;
-        destroy(snapshot);
+        destroy(vm, snapshot);
     }
 }

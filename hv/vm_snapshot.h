@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A guest as it was at one moment, by a name: memory (mm/snapshot.h), processor, devices. What it has printed stays printed,
+ * A guest as it was at one moment, by a name: memory (mm/snapshot.h), processors, devices. What it has printed stays printed,
  * and the time goes on.
  *
- * Called by who holds the VM (vm_hold), or from the hypercall of the VM's own vCPU. Yields.
+ * Called by who holds the VM (vm_hold). Yields.
  */
 #ifndef HV_VM_SNAPSHOT_H
 #define HV_VM_SNAPSHOT_H
 
 #include "mm/snapshot.h"
 
+struct vcpu;
 struct vm;
 
 enum { SNAPSHOT_TAG_SIZE = 24, SNAPSHOTS_MOST = 16 };
 
 /*
- * `by_guest`: it is from the vCPU's hypercall, which goes on with RCX = the number of resets after each of them. 0, -EINVAL
+ * `speaker`: the vCPU from whose hypercall it is, which goes on with RCX = the number of resets after each of them; or NULL. 0, -EINVAL
  * (the tag is empty or too long), -EEXIST, -ENOSPC, -ENOMEM, -EBUSY (somebody changes the slots).
  */
-int vm_snapshot_take(struct vm *vm, const char *tag, bool by_guest);
+int vm_snapshot_take(struct vm *vm, const char *tag, struct vcpu *speaker);
 
 /*
  * Everything is as it was at `tag`. Other snapshots stay. 0; -ENOENT and -ESTALE: nothing has changed. Where it fails in

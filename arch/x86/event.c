@@ -7,13 +7,14 @@
 
 #include "arch/x86/cpu.h"
 #include "arch/x86/vmcs.h"
+#include "mm/atomic.h"
 
 static void queue(struct vcpu *vcpu, u32 info, u32 error, u32 length)
 {
     vcpu->event_info = info;
     vcpu->event_error = error;
     vcpu->event_length = length;
-    vcpu->requests |= REQUEST_EVENT;
+    atomic_or(&vcpu->requests, REQUEST_EVENT);
 }
 
 /* SDM vol. 3, 6.15, interrupt 8: classes of exceptions for double faults. */
@@ -83,6 +84,16 @@ void event_page_fault(struct vcpu *vcpu, u64 linear, u32 error)
     event_exception_error(vcpu, VECTOR_PF, error);
 }
 
+void event_interrupt(struct vcpu *vcpu, u8 vector)
+{
+    queue(vcpu, INTERRUPTION_VALID | INTERRUPTION_EXTERNAL | vector, 0, 0);
+}
+
+void event_nmi(struct vcpu *vcpu)
+{
+    queue(vcpu, INTERRUPTION_VALID | INTERRUPTION_NMI | VECTOR_NMI, 0, 0);
+}
+
 void event_requeue(struct vcpu *vcpu)
 {
     u32 info = (u32)vmcs_read(VMCS_IDT_VECTORING_INFO);
@@ -94,6 +105,9 @@ void event_requeue(struct vcpu *vcpu)
     u32 error = info & INTERRUPTION_ERROR_CODE ? (u32)vmcs_read(VMCS_IDT_VECTORING_ERROR_CODE) : 0;
     u32 length = software ? (u32)vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH) : 0;
 
+    /* It is blocked since its delivery began, and entry does not deliver a blocked one (SDM vol. 3, 27.3.1.5). */
+    if (type == INTERRUPTION_NMI)
+        vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, vmcs_read(VMCS_GUEST_INTERRUPTIBILITY) & ~BLOCKING_BY_NMI);
     /* Bit 12 is undefined here and must be 0 at entry. */
     queue(vcpu, info & (INTERRUPTION_VALID | INTERRUPTION_ERROR_CODE | INTERRUPTION_TYPE | INTERRUPTION_VECTOR), error,
           length);
@@ -106,5 +120,5 @@ void event_inject(struct vcpu *vcpu)
         vmcs_write(VMCS_VM_ENTRY_EXCEPTION_ERROR_CODE, vcpu->event_error);
     if (vcpu->event_length)
         vmcs_write(VMCS_VM_ENTRY_INSTRUCTION_LENGTH, vcpu->event_length);
-    vcpu->requests &= ~REQUEST_EVENT;
+    atomic_and(&vcpu->requests, ~(u32)REQUEST_EVENT);
 }

@@ -2,14 +2,16 @@
 /* The exit table, and the handlers that are too small for a file. SDM vol. 3, chapter 28 and appendix C. */
 #include "arch/x86/exit.h"
 
-#include "arch/x86/apic.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/event.h"
 #include "arch/x86/guest_features.h"
 #include "arch/x86/guest_state.h"
+#include "arch/x86/interrupt.h"
+#include "arch/x86/irq.h"
 #include "arch/x86/panic.h"
 #include "arch/x86/vcpu_switch.h"
 #include "arch/x86/vmcs.h"
+#include "mm/atomic.h"
 
 /* What the processor does at the end of an instruction, and of each iteration of a repeated one. */
 static void end_instruction(void)
@@ -24,7 +26,12 @@ static void end_instruction(void)
 
 void vcpu_skip_instruction(struct vcpu *vcpu)
 {
-    u64 rip = vcpu->exit_rip + vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH);
+    vcpu_skip_bytes(vcpu, (unsigned)vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH));
+}
+
+void vcpu_skip_bytes(struct vcpu *vcpu, unsigned length)
+{
+    u64 rip = vcpu->exit_rip + length;
 
     vmcs_write(VMCS_GUEST_RIP, guest_in_64bit_mode() ? rip : (u32)rip);
     end_instruction();
@@ -32,7 +39,15 @@ void vcpu_skip_instruction(struct vcpu *vcpu)
 
 static enum exit_action exit_external_interrupt(struct vcpu *vcpu)
 {
-    apic_acknowledge();
+    irq_handle((u32)vmcs_read(VMCS_EXIT_INTERRUPTION_INFO) & INTERRUPTION_VECTOR);
+    atomic_or(&vcpu->requests, REQUEST_LEAVE); /* it may have come for another task of this processor */
+    return EXIT_STAY;
+}
+
+/* What waited can be delivered now. */
+static enum exit_action exit_window(struct vcpu *vcpu)
+{
+    atomic_or(&vcpu->requests, REQUEST_INTERRUPT);
     return EXIT_STAY;
 }
 
@@ -56,7 +71,7 @@ static enum exit_action exit_task_switch(struct vcpu *vcpu)
 
 static enum exit_action exit_cpuid(struct vcpu *vcpu)
 {
-    struct cpuid_result r = guest_cpuid((u32)vcpu->gpr[RAX], (u32)vcpu->gpr[RCX], vmcs_read(VMCS_GUEST_CR4));
+    struct cpuid_result r = guest_cpuid(vcpu, (u32)vcpu->gpr[RAX], (u32)vcpu->gpr[RCX]);
 
     vcpu->gpr[RAX] = r.eax;
     vcpu->gpr[RBX] = r.ebx;
@@ -67,7 +82,10 @@ static enum exit_action exit_cpuid(struct vcpu *vcpu)
 
 static enum exit_action exit_hlt(struct vcpu *vcpu)
 {
-    vcpu->ops->halt(vcpu, vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_IF);
+    vcpu->activity = VCPU_HALTED;
+    vcpu->interruptible = vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_IF;
+    atomic_or(&vcpu->requests, REQUEST_INTERRUPT); /* one that STI has held back wakes it at once */
+    vcpu->ops->halted(vcpu);
     return EXIT_NEXT;
 }
 
@@ -119,6 +137,13 @@ static enum exit_action exit_xsetbv(struct vcpu *vcpu)
     return EXIT_NEXT;
 }
 
+/* Every exit empties the log. */
+static enum exit_action exit_pml_full(struct vcpu *vcpu)
+{
+    interrupt_reblock_nmi(vmcs_read(VMCS_EXIT_QUALIFICATION));
+    return EXIT_STAY;
+}
+
 static enum exit_action exit_ept_misconfiguration(struct vcpu *vcpu)
 {
     panic("EPT misconfiguration at guest-physical address %#llx: an entry that mm wrote is invalid",
@@ -131,6 +156,8 @@ static enum exit_action (*const handlers[EXIT_REASON_COUNT])(struct vcpu *vcpu) 
     [EXIT_REASON_TRIPLE_FAULT] = exit_triple_fault,
     [EXIT_REASON_INIT] = exit_ignored,
     [EXIT_REASON_SIPI] = exit_ignored,
+    [EXIT_REASON_INTERRUPT_WINDOW] = exit_window,
+    [EXIT_REASON_NMI_WINDOW] = exit_window,
     [EXIT_REASON_TASK_SWITCH] = exit_task_switch,
     [EXIT_REASON_CPUID] = exit_cpuid,
     [EXIT_REASON_GETSEC] = exit_undefined,
@@ -163,7 +190,7 @@ static enum exit_action (*const handlers[EXIT_REASON_COUNT])(struct vcpu *vcpu) 
     [EXIT_REASON_XSETBV] = exit_xsetbv,
     [EXIT_REASON_VMFUNC] = exit_undefined,
     [EXIT_REASON_ENCLS] = exit_undefined,
-    [EXIT_REASON_PML_FULL] = exit_ignored, /* every exit empties it */
+    [EXIT_REASON_PML_FULL] = exit_pml_full,
 };
 
 void exit_dispatch(struct vcpu *vcpu, u32 reason)

@@ -27,4 +27,7 @@ enum exit_action exit_wrmsr(struct vcpu *vcpu);
 enum exit_action exit_exception_or_nmi(struct vcpu *vcpu);
 enum exit_action exit_ept_violation(struct vcpu *vcpu);
 
+/* An EPT violation with this qualification at an address where the guest has device registers. */
+enum exit_action exit_mmio(struct vcpu *vcpu, gpa_t gpa, u64 qualification);
+
 #endif

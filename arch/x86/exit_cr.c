@@ -120,7 +120,7 @@ static enum exit_action move_to(struct vcpu *vcpu, unsigned cr, u64 value)
     default: /* 8 */
         if (value & ~0xfull)
             return exit_general_protection(vcpu);
-        vcpu->registers.cr8 = value;
+        vcpu->ops->priority_write(vcpu, value);
         return EXIT_NEXT;
     }
 }
@@ -135,7 +135,7 @@ enum exit_action exit_cr_access(struct vcpu *vcpu)
     case ACCESS_TO:
         return move_to(vcpu, cr, gpr_read(vcpu, gpr));
     case ACCESS_FROM:
-        gpr_write(vcpu, gpr, cr == 3 ? vmcs_read(VMCS_GUEST_CR3) : vcpu->registers.cr8);
+        gpr_write(vcpu, gpr, cr == 3 ? vmcs_read(VMCS_GUEST_CR3) : vcpu->ops->priority_read(vcpu));
         return EXIT_NEXT;
     case ACCESS_CLTS:
         return cr0_set(vcpu, cr0 & ~CR0_TS);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* EPT violations: a guest access that EPT does not permit yet, or at all. SDM vol. 3, table 28-7. */
 #include "arch/x86/exit.h"
+#include "arch/x86/interrupt.h"
 #include "arch/x86/vmcs.h"
 #include "mm/port.h"
 #include "mm/vm_memory.h"
@@ -16,6 +17,7 @@ enum exit_action exit_ept_violation(struct vcpu *vcpu)
     gpa_t gpa = { vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS) };
     u32 access = qualification & (ACCESS_READ | ACCESS_WRITE | ACCESS_EXECUTE);
 
+    interrupt_reblock_nmi(qualification);
     switch (vm_memory_fault(&vcpu->mmu, gpa, access)) {
     case FAULT_INSTALLED:
     case FAULT_SPURIOUS:
@@ -24,6 +26,8 @@ enum exit_action exit_ept_violation(struct vcpu *vcpu)
         port_yield(); /* to whoever is changing the page */
         break;
     case FAULT_NO_SLOT:
+        if (!(access & ACCESS_EXECUTE) && vcpu->ops->is_device(vcpu, gpa))
+            return exit_mmio(vcpu, gpa, qualification);
         vcpu_end(vcpu, GUEST_END_OUTSIDE_MEMORY, 0, "%s at %#llx, where it has no memory; RIP %#llx",
                  access_name(access), (unsigned long long)gpa.v, (unsigned long long)vcpu->exit_rip);
         break;

@@ -8,6 +8,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/event.h"
 #include "arch/x86/exit.h"
+#include "arch/x86/interrupt.h"
 #include "arch/x86/vmcs.h"
 
 /* INT1 exits as an instruction, with RIP at it; the processor delivers its #DB behind it, and leaves DR6 alone. */
@@ -37,6 +38,7 @@ enum exit_action exit_exception_or_nmi(struct vcpu *vcpu)
 {
     u32 info = (u32)vmcs_read(VMCS_EXIT_INTERRUPTION_INFO);
 
+    interrupt_reblock_nmi(info);
     if ((info & INTERRUPTION_TYPE) == INTERRUPTION_NMI) {
         __asm__ volatile("int $2"); /* the host's handler; the exit has blocked further NMIs until its IRET */
         return EXIT_STAY;

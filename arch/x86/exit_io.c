@@ -3,6 +3,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/event.h"
 #include "arch/x86/exit.h"
+#include "arch/x86/guest_segment.h"
 #include "arch/x86/guest_state.h"
 #include "arch/x86/guest_walk.h"
 #include "arch/x86/vmcs.h"
@@ -51,23 +52,6 @@ static enum segment string_segment(const struct io_exit *io)
     return vmx_caps.ins_outs_info ? (enum segment)(vmcs_read(VMCS_EXIT_INSTRUCTION_INFO) >> 15 & 7) : SEGMENT_DS;
 }
 
-/* The checks of rights and limit (SDM vol. 3, 6.3 to 6.5): the exit comes before them. */
-static bool segment_permits(enum segment segment, bool write, u64 offset, unsigned size)
-{
-    u64 rights = vmcs_read(VMCS_SEGMENT_RIGHTS(segment)), limit = vmcs_read(VMCS_SEGMENT_LIMIT(segment));
-    u64 last = offset + size - 1;
-
-    if (guest_in_64bit_mode())
-        return true;
-    if (rights & RIGHTS_UNUSABLE)
-        return false;
-    if (rights & RIGHTS_CODE)
-        return !write && (rights & RIGHTS_ACCESS) && last <= limit;
-    if (write && !(rights & RIGHTS_ACCESS))
-        return false;
-    return rights & RIGHTS_DOWN ? offset > limit && last <= (rights & RIGHTS_DB ? 0xffffffff : 0xffff) : last <= limit;
-}
-
 static enum exit_action string_io(struct vcpu *vcpu, const struct io_exit *io)
 {
     enum segment segment = string_segment(io);
@@ -80,7 +64,7 @@ static enum exit_action string_io(struct vcpu *vcpu, const struct io_exit *io)
 
     if (io->repeat && count == 0)
         return EXIT_NEXT;
-    if (!segment_permits(segment, io->in, vcpu->gpr[index] & mask, io->size)) {
+    if (!guest_segment_permits(segment, io->in, vcpu->gpr[index] & mask, io->size)) {
         event_exception_error(vcpu, segment == SEGMENT_SS ? VECTOR_SS : VECTOR_GP, 0);
         return EXIT_STAY;
     }

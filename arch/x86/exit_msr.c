@@ -41,14 +41,25 @@ void msr_bitmap_init(pfn_t frame)
         pass(bitmap, MSR_TSC_AUX, true, true);
 }
 
-static int read(u32 msr, u64 *value)
+/* The local APIC's, which belongs to the machine around the processor. */
+static bool is_apic_msr(u32 msr)
 {
+    return msr == MSR_APIC_BASE || msr == MSR_TSC_DEADLINE || (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST);
+}
+
+static int read(struct vcpu *vcpu, u32 msr, u64 *value)
+{
+    if (is_apic_msr(msr))
+        return vcpu->ops->apic_msr_read(vcpu, msr, value);
     switch (msr) {
     case MSR_EFER:
         *value = vmcs_read(VMCS_GUEST_EFER);
         return 0;
     case MSR_PAT:
         *value = vmcs_read(VMCS_GUEST_PAT);
+        return 0;
+    case MSR_TSC_ADJUST:
+        *value = vcpu->tsc_offset + *vcpu->epoch;
         return 0;
     case MSR_MISC_ENABLE:
         *value = MISC_ENABLE_FAST_STRINGS | MISC_ENABLE_BTS_ABSENT | MISC_ENABLE_PEBS_ABSENT;
@@ -83,16 +94,28 @@ static int write_pat(u64 value)
     return 0;
 }
 
+/* IA32_TSC_ADJUST is how far the guest has moved its TSC from the VM's age (SDM vol. 3, 18.17.3): no register of its own. */
+static void set_tsc_offset(struct vcpu *vcpu, u64 offset)
+{
+    vcpu->tsc_offset = offset;
+    vmcs_write(VMCS_TSC_OFFSET, offset);
+    vcpu->ops->tsc_offset_changed(vcpu);
+}
+
 static int write(struct vcpu *vcpu, u32 msr, u64 value)
 {
+    if (is_apic_msr(msr))
+        return vcpu->ops->apic_msr_write(vcpu, msr, value);
     switch (msr) {
     case MSR_EFER:
         return write_efer(value);
     case MSR_PAT:
         return write_pat(value);
     case MSR_TSC:
-        vcpu->tsc_offset = value - rdtsc();
-        vmcs_write(VMCS_TSC_OFFSET, vcpu->tsc_offset);
+        set_tsc_offset(vcpu, value - rdtsc());
+        return 0;
+    case MSR_TSC_ADJUST:
+        set_tsc_offset(vcpu, value - *vcpu->epoch);
         return 0;
     case MSR_DEBUGCTL:
         return value ? -EINVAL : 0;
@@ -115,7 +138,7 @@ enum exit_action exit_rdmsr(struct vcpu *vcpu)
 {
     u32 msr = (u32)vcpu->gpr[RCX];
     u64 value = 0;
-    int error = read(msr, &value);
+    int error = read(vcpu, msr, &value);
 
     if (error)
         return refuse(vcpu, msr, error);

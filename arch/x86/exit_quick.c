@@ -20,5 +20,9 @@ bool exit_quickly(struct vcpu *vcpu)
         return false;
 
     gpa_t gpa = { vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS) };
-    return vcpu_memory_fault_inside(&vcpu->mmu, gpa, (u32)vmcs_read(VMCS_EXIT_QUALIFICATION));
+    u64 qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
+    /* An IRET that has unblocked NMIs is executed again: interrupt_reblock_nmi(). */
+    if (qualification & QUALIFICATION_NMI_UNBLOCKED)
+        return false;
+    return vcpu_memory_fault_inside(&vcpu->mmu, gpa, (u32)qualification);
 }

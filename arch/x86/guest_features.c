@@ -1,53 +1,49 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* CPUID for guests: masks over what the processor says. SDM vol. 2, CPUID, table 3-8. See guest_features.h. */
+/* Which features guests have: masks over what the processor says. SDM vol. 2, CPUID, table 3-8. See guest_features.h. */
 #include "arch/x86/guest_features.h"
 
 #include "arch/x86/msr.h"
-#include "arch/x86/vcpu_switch.h"
-#include "arch/x86/vmx.h"
-#include "arch/x86/vmx_controls.h"
 
 #define BIT(n) (1u << (n))
 
-enum {
-    LEAF_FEATURES = 1,
-    LEAF_CACHES = 4,
-    LEAF_EXTENDED_FEATURES = 7,
-    LEAF_XSAVE = 0xd,
-    LEAF_LAST = 0xd,
-};
-static const u32 LEAF_HYPERVISOR = 0x40000000;
+/* Leaves 0x15 and 0x16 tell frequencies; 0x1f is there where the processor has one. */
+enum { LEAF_FREQUENCY = 0x16, LEAF_TOPOLOGY_V2 = 0x1f };
 static const u32 LEAF_EXTENDED = 0x80000000;
-static const u32 LEAF_EXTENDED_LAST = 0x80000008;
 
-/* Leaf 1. Absent: MONITOR, VMX, SMX, EIST, TM2, debug store, PDCM, PCID, DCA, x2APIC, TSC deadline; APIC, MCE, MCA, MTRR. */
-static const u32 F1_ECX = BIT(0) /* SSE3 */ | BIT(1) /* PCLMULQDQ */ | BIT(9) /* SSSE3 */ | BIT(12) /* FMA */ |
-                          BIT(13) /* CMPXCHG16B */ | BIT(19) /* SSE4.1 */ | BIT(20) /* SSE4.2 */ | BIT(22) /* MOVBE */ |
-                          BIT(23) /* POPCNT */ | BIT(25) /* AES */ | BIT(26) /* XSAVE */ | BIT(28) /* AVX */ |
-                          BIT(29) /* F16C */ | BIT(30) /* RDRAND */;
+/* Leaf 1. Absent: MONITOR, VMX, SMX, EIST, TM2, debug store, PDCM, PCID, DCA; MCE, MTRR, MCA, thermal monitor. */
+static const u32 F1_ECX = BIT(0) /* SSE3 */ | BIT(1) /* PCLMULQDQ */ | BIT(9) /* SSSE3 */ | BIT(13) /* CMPXCHG16B */ |
+                          BIT(19) /* SSE4.1 */ | BIT(20) /* SSE4.2 */ | BIT(22) /* MOVBE */ | BIT(23) /* POPCNT */ |
+                          BIT(25) /* AES */ | BIT(30) /* RDRAND */;
 static const u32 F1_ECX_XSAVE = BIT(26);
-static const u32 F1_ECX_OF_XSAVE = BIT(12) | BIT(26) | BIT(28) | BIT(29); /* what is of no use without XSAVE */
-static const u32 F1_ECX_OSXSAVE = BIT(27);
-static const u32 F1_ECX_HYPERVISOR = BIT(31);
+static const u32 F1_ECX_AVX = BIT(12) /* FMA */ | BIT(28) /* AVX */ | BIT(29) /* F16C */;
+/* What slat makes itself, whatever the processor has. */
+static const u32 F1_ECX_MADE = BIT(21) /* x2APIC */ | BIT(24) /* TSC deadline */ | BIT(31) /* hypervisor */;
 static const u32 F1_EDX = BIT(0) /* FPU */ | BIT(1) /* VME */ | BIT(2) /* DE */ | BIT(3) /* PSE */ | BIT(4) /* TSC */ |
                           BIT(5) /* MSR */ | BIT(6) /* PAE */ | BIT(8) /* CX8 */ | BIT(11) /* SEP */ |
                           BIT(13) /* PGE */ | BIT(15) /* CMOV */ | BIT(16) /* PAT */ | BIT(17) /* PSE-36 */ |
                           BIT(19) /* CLFLUSH */ | BIT(23) /* MMX */ | BIT(24) /* FXSR */ | BIT(25) /* SSE */ |
                           BIT(26) /* SSE2 */;
 static const u32 F1_EDX_FXSR = BIT(24);
+static const u32 F1_EDX_MADE = BIT(9) /* APIC */;
+static const u32 F1_EBX = 0xff00; /* CLFLUSH line size; the rest depends on who asks */
 
-/* Leaf 7. Absent: TSC adjust, SGX, HLE, RTM, MPX, PT; PKU, LA57, CET, KL, PKS, WAITPKG; AMX, speculation control. */
-static const u32 F7_EBX = BIT(0) /* FSGSBASE */ | BIT(3) /* BMI1 */ | BIT(5) /* AVX2 */ | BIT(7) /* SMEP */ |
-                          BIT(8) /* BMI2 */ | BIT(9) /* ERMS */ | BIT(18) /* RDSEED */ | BIT(19) /* ADX */ |
-                          BIT(20) /* SMAP */ | BIT(23) /* CLFLUSHOPT */ | BIT(24) /* CLWB */ | BIT(29) /* SHA */;
+/* Leaf 6: the local APIC's timer always counts. */
+/* Leaf 7. Absent: SGX, HLE, INVPCID, RTM, RDT, MPX, PT; PKU, WAITPKG, CET, LA57, KL, ENQCMD, PKS; AMX, speculation control. */
+static const u32 F7_EBX = BIT(0) /* FSGSBASE */ | BIT(3) /* BMI1 */ | BIT(6) /* FDP only with exceptions */ |
+                          BIT(7) /* SMEP */ | BIT(8) /* BMI2 */ | BIT(9) /* ERMS */ | BIT(13) /* no FCS, FDS */ |
+                          BIT(18) /* RDSEED */ | BIT(19) /* ADX */ | BIT(20) /* SMAP */ | BIT(23) /* CLFLUSHOPT */ |
+                          BIT(24) /* CLWB */ | BIT(29) /* SHA */;
+static const u32 F7_EBX_MADE = BIT(1) /* IA32_TSC_ADJUST */;
 static const u32 F7_EBX_FSGSBASE = BIT(0), F7_EBX_SMEP = BIT(7), F7_EBX_SMAP = BIT(20);
+static const u32 F7_EBX_AVX = BIT(5) /* AVX2 */;
 static const u32 F7_EBX_AVX512 =
     BIT(16) | BIT(17) | BIT(21) | BIT(28) | BIT(30) | BIT(31); /* F, DQ, IFMA, CD, BW, VL */
-static const u32 F7_ECX = BIT(2) /* UMIP */ | BIT(8) /* GFNI */ | BIT(9) /* VAES */ | BIT(10) /* VPCLMULQDQ */;
+static const u32 F7_ECX = BIT(2) /* UMIP */ | BIT(8) /* GFNI */;
+static const u32 F7_ECX_AVX = BIT(9) /* VAES */ | BIT(10) /* VPCLMULQDQ */;
 static const u32 F7_ECX_AVX512 =
     BIT(1) | BIT(6) | BIT(11) | BIT(12) | BIT(14); /* VBMI, VBMI2, VNNI, BITALG, VPOPCNTDQ */
 static const u32 F7_ECX_UMIP = BIT(2), F7_ECX_RDPID = BIT(22);
-static const u32 F7_EDX = BIT(4) /* FSRM */;
+static const u32 F7_EDX = BIT(4) /* FSRM */ | BIT(10) /* MD_CLEAR */ | BIT(14) /* SERIALIZE */;
 
 static const u32 FD1_EAX = BIT(0) /* XSAVEOPT */ | BIT(1) /* XSAVEC */ | BIT(2) /* XGETBV 1 */;
 
@@ -56,138 +52,72 @@ static const u32 E1_EDX = BIT(11) /* SYSCALL */ | BIT(20) /* NX */ | BIT(26) /* 
 static const u32 E1_EDX_NX = BIT(20), E1_EDX_RDTSCP = BIT(27);
 static const u32 E7_EDX = BIT(8) /* invariant TSC */;
 
-static bool has_rdtscp;
+/*
+ * Linux takes the period of the local APIC's timer from CPUID's crystal clock, in whole kHz: the faster the better. Its counter
+ * has 32 bits and is to last for seconds; more than 200 MHz no processor's bus had.
+ */
+static const u64 APIC_BUS_HZ_MAX = 200000000;
 
-void guest_features_init(void)
+static void judge_features(const struct cpuid_leaves *processor, struct guest_features *f)
 {
-    has_rdtscp = (vmx_caps.cpu2 & CPU2_RDTSCP) && (cpuid(LEAF_EXTENDED + 1).edx & E1_EDX_RDTSCP);
+    struct cpuid_result *r = &f->leaves.basic[1];
+    u32 with_xcr0 = (f->xcr0 ? F1_ECX_XSAVE : 0) | (f->xcr0 & XCR0_AVX ? F1_ECX_AVX : 0);
+
+    *r = processor->basic[1];
+    r->ebx &= F1_EBX;
+    r->ecx = (r->ecx & (F1_ECX | with_xcr0)) | F1_ECX_MADE;
+    r->edx = (r->edx & F1_EDX) | F1_EDX_MADE;
 }
 
-bool guest_has_rdtscp(void)
+static void judge_extended_features(const struct cpuid_leaves *processor, struct guest_features *f)
 {
-    return has_rdtscp;
+    struct cpuid_result r = processor->extended_features;
+    bool avx = f->xcr0 & XCR0_AVX, avx512 = f->xcr0 & XCR0_AVX512;
+
+    f->leaves.extended_features = (struct cpuid_result){
+        .eax = 0, /* there is one subleaf */
+        .ebx = (r.ebx & (F7_EBX | (avx ? F7_EBX_AVX : 0) | (avx512 ? F7_EBX_AVX512 : 0))) | F7_EBX_MADE,
+        .ecx =
+            r.ecx & (F7_ECX | (avx ? F7_ECX_AVX : 0) | (avx512 ? F7_ECX_AVX512 : 0) | (f->rdtscp ? F7_ECX_RDPID : 0)),
+        .edx = r.edx & F7_EDX,
+    };
 }
 
-static struct cpuid_result features(u64 guest_cr4)
+static void judge_xsave(const struct cpuid_leaves *processor, struct guest_features *f)
 {
-    struct cpuid_result r = cpuid(LEAF_FEATURES);
-
-    r.ebx = (r.ebx & 0xff00) | BIT(16); /* CLFLUSH line size; one logical processor; APIC id 0 */
-    r.ecx &= F1_ECX;
-    if (!guest_xcr0_allowed())
-        r.ecx &= ~F1_ECX_OF_XSAVE;
-    r.ecx |= F1_ECX_HYPERVISOR | (guest_cr4 & CR4_OSXSAVE ? F1_ECX_OSXSAVE : 0);
-    r.edx &= F1_EDX;
-    return r;
+    if (!f->xcr0)
+        return;
+    f->leaves.xsave[0] = (struct cpuid_result){ .eax = (u32)f->xcr0, .edx = (u32)(f->xcr0 >> 32) };
+    f->leaves.xsave[1] = (struct cpuid_result){ .eax = processor->xsave[1].eax & FD1_EAX };
+    for (unsigned i = 2; i < CPUID_XSAVE_COMPONENTS; i++)
+        if (f->xcr0 >> i & 1)
+            f->leaves.xsave[i] = processor->xsave[i];
 }
 
-static struct cpuid_result extended_features(u32 subleaf)
+static void judge_extended(const struct cpuid_leaves *processor, struct guest_features *f)
 {
-    struct cpuid_result r = cpuid_count(LEAF_EXTENDED_FEATURES, 0);
-    bool avx512 = guest_xcr0_allowed() & XCR0_AVX512;
+    const struct cpuid_result *from = processor->extended;
+    struct cpuid_result *to = f->leaves.extended;
+    u32 last = LEAF_EXTENDED + CPUID_EXTENDED_LEAVES - 1;
 
-    if (subleaf)
-        return (struct cpuid_result){ 0 };
-    r.eax = 0;
-    r.ebx &= F7_EBX | (avx512 ? F7_EBX_AVX512 : 0);
-    r.ecx &= F7_ECX | (avx512 ? F7_ECX_AVX512 : 0) | (guest_has_rdtscp() ? F7_ECX_RDPID : 0);
-    r.edx &= F7_EDX;
-    return r;
+    f->last_extended = from[0].eax < last ? from[0].eax : last;
+    to[0].eax = f->last_extended;
+    to[1] = from[1];
+    to[1].ebx = 0;
+    to[1].ecx &= E1_ECX;
+    to[1].edx &= E1_EDX | (f->rdtscp ? E1_EDX_RDTSCP : 0);
+    for (unsigned i = 2; i <= 6; i++)
+        to[i] = from[i]; /* brand string, caches */
+    to[7].edx = from[7].edx & E7_EDX;
+    f->physical_bits = f->last_extended >= LEAF_EXTENDED + 8 ? from[8].eax & 0xff : 36;
+    to[8].eax = f->physical_bits | GUEST_LINEAR_BITS << 8;
 }
 
-static struct cpuid_result xsave_leaf(u32 subleaf)
+static u64 cr4_allowed(const struct cpuid_leaves *leaves)
 {
-    struct cpuid_result r = cpuid_count(LEAF_XSAVE, subleaf);
-    u64 allowed = guest_xcr0_allowed();
-
-    if (!allowed || subleaf > 63)
-        return (struct cpuid_result){ 0 };
-    if (subleaf == 0) {
-        r.eax = (u32)allowed;
-        r.ecx = guest_xsave_size();
-        r.edx = (u32)(allowed >> 32);
-        return r; /* EBX: for the guest's XCR0, which is loaded */
-    }
-    if (subleaf == 1)
-        return (struct cpuid_result){ .eax = r.eax & FD1_EAX, .ebx = r.ebx };
-    return allowed >> subleaf & 1 ? r : (struct cpuid_result){ 0 };
-}
-
-static struct cpuid_result hypervisor_leaf(u32 leaf)
-{
-    if (leaf == LEAF_HYPERVISOR) /* "slatslatslat" */
-        return (struct cpuid_result){ LEAF_HYPERVISOR, 0x74616c73, 0x74616c73, 0x74616c73 };
-    return (struct cpuid_result){ 0 };
-}
-
-static struct cpuid_result extended_leaf(u32 leaf)
-{
-    struct cpuid_result r = cpuid(leaf);
-
-    switch (leaf - LEAF_EXTENDED) {
-    case 0:
-        return (struct cpuid_result){ .eax = r.eax < LEAF_EXTENDED_LAST ? r.eax : LEAF_EXTENDED_LAST };
-    case 1:
-        r.ebx = 0;
-        r.ecx &= E1_ECX;
-        r.edx &= E1_EDX | (guest_has_rdtscp() ? E1_EDX_RDTSCP : 0);
-        return r;
-    case 7:
-        return (struct cpuid_result){ .edx = r.edx & E7_EDX };
-    case 8:
-        return (struct cpuid_result){ .eax = (r.eax & 0xff) | GUEST_LINEAR_BITS
-                                                                  << 8 }; /* physical and linear address bits */
-    case 2:
-    case 3:
-    case 4: /* brand string */
-    case 5:
-    case 6: /* caches */
-        return r;
-    default:
-        return (struct cpuid_result){ 0 };
-    }
-}
-
-struct cpuid_result guest_cpuid(u32 leaf, u32 subleaf, u64 guest_cr4)
-{
-    u32 last = cpuid(0).eax < LEAF_LAST ? cpuid(0).eax : LEAF_LAST;
-    struct cpuid_result r;
-
-    if (leaf >= LEAF_EXTENDED && leaf <= cpuid(LEAF_EXTENDED).eax && leaf <= LEAF_EXTENDED_LAST)
-        return extended_leaf(leaf);
-    if (leaf >= LEAF_HYPERVISOR && leaf < LEAF_HYPERVISOR + 0x10000)
-        return hypervisor_leaf(leaf);
-    if (leaf > last)
-        leaf = last; /* Intel processors answer a leaf beyond the last one with the last one */
-    switch (leaf) {
-    case 0:
-        r = cpuid(0);
-        r.eax = last;
-        return r;
-    case LEAF_FEATURES:
-        return features(guest_cr4);
-    case 2:
-        return cpuid(2);
-    case LEAF_CACHES:
-        r = cpuid_count(LEAF_CACHES, subleaf);
-        r.eax &= 0x3ff; /* nobody shares the caches: one logical processor, one core */
-        return r;
-    case LEAF_EXTENDED_FEATURES:
-        return extended_features(subleaf);
-    case LEAF_XSAVE:
-        return xsave_leaf(subleaf);
-    default:
-        return (struct cpuid_result){ 0 };
-    }
-}
-
-u64 guest_cr4_allowed(void)
-{
-    struct cpuid_result f1 = features(0), f7 = { 0 };
+    struct cpuid_result f1 = leaves->basic[1], f7 = leaves->extended_features;
     u64 allowed = CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCE;
 
-    if (cpuid(0).eax >= LEAF_EXTENDED_FEATURES)
-        f7 = extended_features(0);
     allowed |= f1.edx & F1_EDX_FXSR ? CR4_OSFXSR | CR4_OSXMMEXCPT : 0;
     allowed |= f1.ecx & F1_ECX_XSAVE ? CR4_OSXSAVE : 0;
     allowed |= f7.ebx & F7_EBX_FSGSBASE ? CR4_FSGSBASE : 0;
@@ -197,7 +127,26 @@ u64 guest_cr4_allowed(void)
     return allowed;
 }
 
-u64 guest_efer_allowed(void)
+void guest_features_judge(const struct cpuid_leaves *processor, const struct guest_means *means,
+                          struct guest_features *f)
 {
-    return EFER_SCE | EFER_LME | (cpuid(LEAF_EXTENDED + 1).edx & E1_EDX_NX ? EFER_NXE : 0);
+    *f = (struct guest_features){
+        .last = processor->basic[0].eax >= LEAF_TOPOLOGY_V2 ? LEAF_TOPOLOGY_V2 : LEAF_FREQUENCY,
+        .xcr0 = processor->basic[1].ecx & F1_ECX_XSAVE ? means->xcr0 : 0,
+        .rdtscp = means->rdtscp && (processor->extended[1].edx & E1_EDX_RDTSCP),
+        .tsc_hz = means->tsc_hz,
+    };
+    while (f->tsc_hz >> f->apic_bus_shift > APIC_BUS_HZ_MAX)
+        f->apic_bus_shift++;
+    f->leaves.basic[0] = processor->basic[0];
+    f->leaves.basic[0].eax = f->last;
+    judge_features(processor, f);
+    f->leaves.basic[2] = processor->basic[2];
+    for (unsigned i = 0; i < CPUID_CACHES; i++)
+        f->leaves.cache[i] = processor->cache[i];
+    judge_extended_features(processor, f);
+    judge_xsave(processor, f);
+    judge_extended(processor, f);
+    f->cr4 = cr4_allowed(&f->leaves);
+    f->efer = EFER_SCE | EFER_LME | (f->leaves.extended[1].edx & E1_EDX_NX ? EFER_NXE : 0);
 }

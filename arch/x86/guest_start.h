@@ -13,6 +13,7 @@ enum start_mode {
     START_REAL,   /* 16-bit: segments are base = selector << 4 */
     START_FLAT32, /* protected mode, paging off, flat 4 GiB segments */
     START_LONG64, /* 64-bit mode, paging on with cr3, flat segments */
+    START_RESET, /* all as after INIT: CS is 0xf000 with base 0xffff0000, RIP 0xfff0; the rest of this structure is 0 */
 };
 
 struct guest_start {

@@ -107,6 +107,8 @@ void guest_state_reset(void)
 void guest_state_start(const struct guest_start *start)
 {
     switch (start->mode) {
+    case START_RESET:
+        return; /* guest_state_reset() has done it */
     case START_REAL:
         guest_set_cr0(CR0_ET);
         set_segment(SEGMENT_CS, start->cs, (u64)start->cs << 4, 0xffff, RIGHTS_CODE16);

@@ -17,7 +17,7 @@
 struct walk {
     struct vcpu *vcpu;
     u64 cr0, cr4;
-    bool user, write;
+    bool user, write, fetch;
     u32 error;       /* of the #PF to deliver */
     int table_error; /* the table at `table` could not be accessed: then there is no #PF */
     gpa_t table;
@@ -54,6 +54,8 @@ static bool permitted(const struct walk *w, u64 rights)
 {
     if (w->user)
         return (rights & PTE_USER) && (!w->write || (rights & PTE_WRITABLE));
+    if (w->fetch)
+        return true; /* it has executed what is there: only data accesses know of SMAP */
     if ((rights & PTE_USER) && (w->cr4 & CR4_SMAP) && !(vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_AC))
         return false;
     return !w->write || (rights & PTE_WRITABLE) || !(w->cr0 & CR0_WP);
@@ -115,7 +117,7 @@ static int translate(struct walk *w, u64 linear, gpa_t *gpa)
     return walk_tables(w, &pae, pdpte & PTE_ADDRESS, linear, PTE_WRITABLE | PTE_USER, gpa);
 }
 
-enum access { READ, WRITE, PROBE_WRITE };
+enum access { READ, FETCH, WRITE, PROBE_WRITE };
 
 static int transfer(struct vcpu *vcpu, gpa_t gpa, void *data, unsigned size, enum access access)
 {
@@ -123,6 +125,7 @@ static int transfer(struct vcpu *vcpu, gpa_t gpa, void *data, unsigned size, enu
 
     switch (access) {
     case READ:
+    case FETCH:
         return vm_memory_read(vcpu->memory, gpa, data, size);
     case WRITE:
         return vm_memory_write(vcpu->memory, gpa, data, size);
@@ -135,10 +138,12 @@ static int transfer(struct vcpu *vcpu, gpa_t gpa, void *data, unsigned size, enu
 
 static int access(struct vcpu *vcpu, u64 linear, void *data, unsigned size, enum access access)
 {
-    bool write = access != READ;
-    struct walk w = {
-        .vcpu = vcpu, .cr0 = vmcs_read(VMCS_GUEST_CR0), .cr4 = vmcs_read(VMCS_GUEST_CR4), .write = write
-    };
+    bool write = access == WRITE || access == PROBE_WRITE;
+    struct walk w = { .vcpu = vcpu,
+                      .cr0 = vmcs_read(VMCS_GUEST_CR0),
+                      .cr4 = vmcs_read(VMCS_GUEST_CR4),
+                      .write = write,
+                      .fetch = access == FETCH };
     bool long_mode = vmcs_read(VMCS_GUEST_EFER) & EFER_LMA;
     unsigned first = (unsigned)(PAGE_SIZE - (linear & (PAGE_SIZE - 1)));
     unsigned parts[2] = { size < first ? size : first, size < first ? 0 : size - first };
@@ -166,7 +171,7 @@ static int access(struct vcpu *vcpu, u64 linear, void *data, unsigned size, enum
     for (unsigned i = 0; i < 2 && parts[i]; i++) {
         int error = transfer(vcpu, gpa[i], (u8 *)data + (i ? parts[0] : 0), parts[i], access);
         if (error) {
-            vcpu_end_no_access(vcpu, error, "string I/O", gpa[i]);
+            vcpu_end_no_access(vcpu, error, access == FETCH ? "instruction" : "string instruction", gpa[i]);
             return -EFAULT;
         }
     }
@@ -176,6 +181,11 @@ static int access(struct vcpu *vcpu, u64 linear, void *data, unsigned size, enum
 int guest_linear_read(struct vcpu *vcpu, u64 linear, void *data, unsigned size)
 {
     return access(vcpu, linear, data, size, READ);
+}
+
+int guest_linear_fetch(struct vcpu *vcpu, u64 linear, void *data, unsigned size)
+{
+    return access(vcpu, linear, data, size, FETCH);
 }
 
 int guest_linear_write(struct vcpu *vcpu, u64 linear, const void *data, unsigned size)

@@ -13,6 +13,9 @@
 int guest_linear_read(struct vcpu *vcpu, u64 linear, void *data, unsigned size);
 int guest_linear_write(struct vcpu *vcpu, u64 linear, const void *data, unsigned size);
 
+/* As guest_linear_read(), of at most 15 bytes, as the processor fetches an instruction: at RIP, which it has executed. */
+int guest_linear_fetch(struct vcpu *vcpu, u64 linear, void *data, unsigned size);
+
 /* As guest_linear_write(), but leaves the bytes as they are: a write would succeed. */
 int guest_linear_probe_write(struct vcpu *vcpu, u64 linear, unsigned size);
 

@@ -5,7 +5,8 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/exceptions.h"
 #include "arch/x86/gdt.h"
-#include "hv/lib/log.h"
+#include "arch/x86/irq.h"
+#include "arch/x86/panic.h"
 
 /* SDM vol. 3, 6.14.1 "64-Bit Mode IDT". */
 struct gate {
@@ -72,7 +73,9 @@ void idt_load(void)
 void idt_dispatch(struct exception_frame *frame)
 {
     if (frame->vector >= VECTOR_FIRST_INTERRUPT)
-        log_line("interrupt %u came, and nothing here expects it", (unsigned)frame->vector);
-    else if (frame->vector != VECTOR_NMI)
+        irq_handle((u32)frame->vector);
+    else if (frame->vector == VECTOR_NMI)
+        panic_stop_here();
+    else
         exception_handle(frame);
 }

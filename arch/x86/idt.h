@@ -20,7 +20,10 @@ static_assert(sizeof(struct exception_frame) == 22 * 8, "exceptions.nasm pushes 
 /* For IDTR in the host state of a VMCS. */
 u64 idt_base(void);
 
-/* For this processor. Exceptions go to arch/x86/exceptions.h; NMIs are ignored, and interrupts logged: none is expected. */
+/*
+ * For this processor. Exceptions go to arch/x86/exceptions.h, interrupts to arch/x86/irq.h; NMIs are ignored, unless another
+ * processor panics.
+ */
 void idt_load(void);
 
 #endif

@@ -8,6 +8,7 @@
 #define MSR_TSC               0x010u
 #define MSR_PLATFORM_ID       0x017u
 #define MSR_APIC_BASE         0x01bu
+#define MSR_TSC_ADJUST        0x03bu
 #define MSR_FEATURE_CONTROL   0x03au
 #define MSR_SPEC_CTRL         0x048u
 #define MSR_PRED_CMD          0x049u
@@ -21,7 +22,9 @@
 #define MSR_DEBUGCTL          0x1d9u
 #define MSR_PAT               0x277u
 #define MSR_MTRR_DEF_TYPE     0x2ffu
+#define MSR_TSC_DEADLINE      0x6e0u
 #define MSR_X2APIC_FIRST      0x800u
+#define MSR_X2APIC_LAST       0x8ffu
 #define MSR_EFER              0xc0000080u
 #define MSR_STAR              0xc0000081u
 #define MSR_LSTAR             0xc0000082u

@@ -19,6 +19,7 @@ enum { ENTRIES = 512, LINEAR_BITS = 48 };
 static const enum level TOP_LEVEL = LEVEL_512G;
 
 static u64 vmap_next = VMAP_BASE;
+static u64 memory_types; /* every processor's PAT */
 
 /* Page tables are frames of RAM that nobody but the processor writes to meanwhile. */
 static u64 *table_at(u64 entry)
@@ -163,7 +164,8 @@ static void set_memory_types(void)
 {
     enum { SHIFT = 5 * 8 };
 
-    wrmsr(MSR_PAT, (rdmsr(MSR_PAT) & ~(0xffull << SHIFT)) | MEMORY_TYPE_WC << SHIFT);
+    memory_types = (rdmsr(MSR_PAT) & ~(0xffull << SHIFT)) | MEMORY_TYPE_WC << SHIFT;
+    wrmsr(MSR_PAT, memory_types);
 }
 
 static void unmap_image_page(u64 address)
@@ -173,6 +175,13 @@ static void unmap_image_page(u64 address)
 
     assert(mapped && mapping.level == LEVEL_4K);
     *entry_for(address) = 0;
+}
+
+static void flush_all(void)
+{
+    /* Both at once, also global translations. */
+    cr4_write(cr4_read() ^ CR4_PGE);
+    cr4_write(cr4_read() ^ CR4_PGE);
 }
 
 void paging_init(void)
@@ -187,9 +196,13 @@ void paging_init(void)
             unmap_image_page(stack->bottom - PAGE_SIZE);
     }
     set_memory_types();
-    /* Both at once, also global translations. */
-    cr4_write(cr4_read() ^ CR4_PGE);
-    cr4_write(cr4_read() ^ CR4_PGE);
+    flush_all();
+}
+
+void paging_join(void)
+{
+    wrmsr(MSR_PAT, memory_types);
+    flush_all();
 }
 
 /* `inherited`: NX as bit 63 if a table above forbids execution, PTE_WRITABLE unless one forbids writing. */

@@ -17,6 +17,9 @@
  */
 void paging_init(void);
 
+/* On another processor, which uses these tables: gives it the same PAT. */
+void paging_join(void);
+
 /* The direct map's address of `hpa`. Only of RAM, and not of the image's frames. */
 static inline void *phys_to_virt(hpa_t hpa)
 {

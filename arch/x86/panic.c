@@ -2,17 +2,20 @@
 /* See panic.h. The report trusts nothing that it can do without: no allocation, no lock, a second fault cuts it short. */
 #include "arch/x86/panic.h"
 
+#include "arch/x86/apic.h"
 #include "arch/x86/backtrace.h"
 #include "arch/x86/cpu.h"
+#include "arch/x86/delay.h"
 #include "arch/x86/firmware.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/paging.h"
+#include "arch/x86/processor.h"
 #include "arch/x86/stack.h"
 #include "hv/lib/format.h"
 #include "hv/lib/log.h"
 #include "version.h" /* made by hypervisor.mk */
 
-enum { CAUSE_SIZE = 400, CODE_BEFORE = 16, CODE_AFTER = 16 };
+enum { CAUSE_SIZE = 400, CODE_BEFORE = 16, CODE_AFTER = 16, STOP_US = 10000 };
 
 typedef unsigned long long ull;
 
@@ -20,7 +23,8 @@ u64 __stack_chk_guard = 0x595e9fbd94fda766; /* hv_entry makes another one */
 
 static void (*reports[PANIC_MAX_REPORTS])(void);
 static void (*end_machine)(void) = firmware_power_off; /* does not return */
-static u32 reporting_cpu;                              /* APIC ID + 1; 0: nobody reports */
+static u64 reporting_cpu;                              /* APIC ID + 1; 0: nobody reports */
+static u32 stopped_cpus;                               /* of the others */
 
 /* The reporting processor only: */
 static unsigned depth;
@@ -43,19 +47,57 @@ void panic_set_end(void (*end)(void))
     end_machine = end;
 }
 
+static _Noreturn void stop_for_good(void)
+{
+    for (;;) {
+        cli();
+        hlt();
+    }
+}
+
+bool panic_is_reporting(void)
+{
+    return __atomic_load_n(&reporting_cpu, __ATOMIC_ACQUIRE) != 0;
+}
+
+void panic_stop_here(void)
+{
+    u64 reporting = __atomic_load_n(&reporting_cpu, __ATOMIC_ACQUIRE);
+
+    if (reporting && reporting != apic_id() + 1ull) {
+        __atomic_fetch_add(&stopped_cpus, 1, __ATOMIC_RELEASE); /* pairs with the load in stop_others() */
+        stop_for_good();
+    }
+}
+
+/*
+ * Each by itself: to "all but self" processors would answer that we never started. One that panicked too takes the NMI where
+ * it waits. One that has its NMIs blocked never answers, and is not waited for any longer.
+ */
+static void stop_others(u32 self)
+{
+    unsigned count = processor_count();
+
+    for (unsigned i = 0; i < count; i++)
+        if (processor_at(i)->apic_id != self)
+            apic_send_nmi(processor_at(i)->apic_id);
+    for (u64 start = rdtsc(), most = delay_ticks(STOP_US);
+         __atomic_load_n(&stopped_cpus, __ATOMIC_ACQUIRE) < count - 1 && rdtsc() - start < most;)
+        cpu_pause();
+}
+
 /* One processor reports; the others that get here wait until it ends the machine's run. Returns the report's APIC ID. */
 static u32 claim_report(void)
 {
-    u32 nobody = 0, self = (cpuid(1).ebx >> 24) + 1;
+    u32 id = apic_id();
+    u64 nobody = 0, self = id + 1ull;
 
     cli();
-    if (!__atomic_compare_exchange_n(&reporting_cpu, &nobody, self, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
-        while (nobody != self) {
-            cli();
-            hlt();
-        }
-    }
-    return self - 1;
+    if (__atomic_compare_exchange_n(&reporting_cpu, &nobody, self, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        stop_others(id);
+    else if (nobody != self)
+        stop_for_good();
+    return id;
 }
 
 static void show_registers(const struct exception_frame *f)

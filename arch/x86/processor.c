@@ -19,6 +19,13 @@ struct processor *processor_at(unsigned number)
     return processors[number];
 }
 
+void processor_add(struct processor *processor)
+{
+    assert(count < PROCESSOR_MAX && processor->number == count);
+    processors[count] = processor;
+    __atomic_store_n(&count, count + 1, __ATOMIC_RELEASE); /* pairs with processor_count() */
+}
+
 void processor_set_self(struct processor *processor)
 {
     processor->self = processor;

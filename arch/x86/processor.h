@@ -6,6 +6,7 @@
 #ifndef ARCH_X86_PROCESSOR_H
 #define ARCH_X86_PROCESSOR_H
 
+#include "arch/x86/gdt.h"
 #include "mm/types.h"
 
 struct vcpu;
@@ -18,6 +19,9 @@ struct processor {
     struct processor *self; /* offset 0: this_processor() */
     unsigned number;
     u32 apic_id;
+    struct cpu_tables tables;
+    void *stack;        /* top of the one on which it starts and schedules; the boot processor's is in the image */
+    pfn_t vmxon_region; /* its own while it is in VMX operation */
 
     /* this processor only: */
     struct vcpu *current; /* whose state is in the processor; NULL: none (arch/x86/vcpu_switch.h) */
@@ -41,9 +45,12 @@ static inline struct processor *this_processor(void)
 unsigned processor_count(void);
 struct processor *processor_at(unsigned number);
 
+/* `processor` becomes number processor_count(). On the boot processor. */
+void processor_add(struct processor *processor);
+
 /*
  * Before the first this_processor(): makes `processor` the record of the one that executes this. Every load of GS zeroes its
- * base, so that cpu_tables_init() comes before.
+ * base, so that cpu_tables_load() comes before.
  */
 void processor_set_self(struct processor *processor);
 

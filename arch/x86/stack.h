@@ -8,7 +8,7 @@
 
 #include "mm/types.h"
 
-enum { STACK_NAME_SIZE = 32, STACK_MAX = 256 };
+enum { STACK_NAME_SIZE = 32, STACK_MAX = 640 };
 
 /* The page below `bottom` is not mapped: the stack's guard page. */
 struct stack {

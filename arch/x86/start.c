@@ -4,21 +4,30 @@
 
 #include "arch/x86/apic.h"
 #include "arch/x86/cpu.h"
+#include "arch/x86/delay.h"
 #include "arch/x86/firmware.h"
-#include "arch/x86/fixup.h"
 #include "arch/x86/gdt.h"
 #include "arch/x86/guest_features.h"
+#include "arch/x86/host_timer.h"
+#include "arch/x86/irq.h"
 #include "arch/x86/itlb_multihit.h"
+#include "arch/x86/machine.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/paging.h"
 #include "arch/x86/panic.h"
 #include "arch/x86/processor.h"
+#include "arch/x86/processor_join.h"
+#include "arch/x86/processor_start.h"
 #include "arch/x86/vcpu_switch.h"
 #include "arch/x86/vmcs.h"
 #include "arch/x86/vmx.h"
+#include "hv/lib/format.h"
 #include "hv/lib/log.h"
+#include "mm/frame.h"
 
 static const u32 CPUID_EDX_ARCH_CAPS = 1u << 29; /* leaf 7 */
+
+static u64 rsdp, tsc_hz;
 
 static void report_vmcs(void)
 {
@@ -28,21 +37,28 @@ static void report_vmcs(void)
     }
 }
 
-/* A firmware option for very old systems makes CPUID end at leaf 3; XSAVE's sizes are in leaf 13. */
-static void unlimit_cpuid(void)
-{
-    u64 misc_enable;
-
-    if (rdmsr_safe(MSR_MISC_ENABLE, &misc_enable) == 0 && (misc_enable & MISC_ENABLE_LIMIT_CPUID))
-        wrmsr(MSR_MISC_ENABLE, misc_enable & ~MISC_ENABLE_LIMIT_CPUID);
-}
-
 void arch_start_early(const struct boot_info *info)
 {
-    cpu_tables_init();
-    processor_set_self(processor_at(0));
+    struct processor *processor = processor_at(0);
+
+    cpu_tables_make_first(&processor->tables);
+    cpu_tables_load(&processor->tables);
+    processor_set_self(processor);
     paging_init();
     firmware_init(info);
+    delay_init(info->tsc_hz);
+    rsdp = info->rsdp;
+    tsc_hz = info->tsc_hz;
+}
+
+static u32 highest_apic_id(void)
+{
+    const struct madt *madt = machine_madt();
+    u32 highest = 0;
+
+    for (unsigned i = 0; i < madt->processor_count; i++)
+        highest = madt->apic_ids[i] > highest ? madt->apic_ids[i] : highest;
+    return highest;
 }
 
 int arch_start(struct mm_caps *caps, char reason[VMX_REASON_SIZE])
@@ -53,13 +69,23 @@ int arch_start(struct mm_caps *caps, char reason[VMX_REASON_SIZE])
         panic("%llu pages are writable and executable, the first at %#llx",
               (unsigned long long)audit.writable_executable, (unsigned long long)audit.first_offender);
     }
-    apic_silence();
-    unlimit_cpuid();
+    processor_unlimit_cpuid();
+    processor_at(0)->apic_id = apic_id();
+    machine_read(rsdp);
+    apic_start(highest_apic_id());
+    irq_start();
+    host_timer_start();
     vcpu_switch_init();
-    int error = vmx_start(reason);
+    int error = frame_alloc(0, FRAME_CONTROL, &processor_at(0)->vmxon_region);
+    if (error) {
+        format_text(reason, VMX_REASON_SIZE, "no memory for the VMXON region");
+        return error;
+    }
+    error = vmx_start(reason);
     if (error)
         return error;
-    guest_features_init();
+    processor_join_init();
+    guest_features_init(tsc_hz);
     panic_add_report(report_vmcs); /* VMREAD works from here on */
     *caps = (struct mm_caps){
         .page_2m = vmx_caps.page_2m,
@@ -83,6 +109,7 @@ bool arch_needs_nx_large(void)
 
 void arch_stop(void)
 {
+    processors_stop();
     vcpu_make_current(NULL);
     vmx_stop();
 }

@@ -7,6 +7,8 @@
 #include "arch/x86/event.h"
 #include "arch/x86/exit.h"
 #include "arch/x86/guest_state.h"
+#include "arch/x86/irq.h"
+#include "arch/x86/interrupt.h"
 #include "arch/x86/msr_bitmap.h"
 #include "arch/x86/pml.h"
 #include "arch/x86/processor.h"
@@ -17,6 +19,7 @@
 #include "hv/lib/format.h"
 #include "hv/lib/log.h"
 #include "hv/lib/string.h"
+#include "mm/atomic.h"
 #include "mm/frame.h"
 #include "mm/port.h"
 
@@ -26,12 +29,22 @@ static_assert(offsetof(struct vcpu, gpr) == 0 && offsetof(struct vcpu, launched)
                   offsetof(struct vcpu, host_rsp) == 136,
               "run.nasm knows them");
 
-int vcpu_create(struct vcpu *vcpu, struct vm *vm, struct vm_memory *memory, const struct vcpu_ops *ops, u16 vpid)
+int vcpu_create(struct vcpu *vcpu, const struct vcpu_config *config)
 {
     pfn_t *const frames[] = { &vcpu->vmcs, &vcpu->msr_bitmap, &vcpu->xsave, &vcpu->pml };
     unsigned count = vmx_caps.pml ? 4 : 3;
 
-    *vcpu = (struct vcpu){ .vm = vm, .memory = memory, .ops = ops, .vpid = vmx_caps.vpid ? vpid : 0 };
+    *vcpu = (struct vcpu){
+        .vm = config->vm,
+        .memory = config->memory,
+        .ops = config->ops,
+        .number = config->number,
+        .siblings = config->siblings,
+        .processor = config->processor,
+        .epoch = config->epoch,
+        .vpid = vmx_caps.vpid ? config->vpid : 0,
+        .activity = config->number == 0 ? VCPU_ACTIVE : VCPU_WAITS_FOR_SIPI,
+    };
     assert(guest_xsave_size() <= PAGE_SIZE);
     for (unsigned i = 0; i < count; i++) {
         if (frame_alloc(0, FRAME_CONTROL, frames[i])) {
@@ -47,20 +60,18 @@ int vcpu_create(struct vcpu *vcpu, struct vm *vm, struct vm_memory *memory, cons
     msr_bitmap_init(vcpu->msr_bitmap);
     vcpu_switch_reset(vcpu);
 
-    vcpu_memory_init(&vcpu->mmu, memory);
+    vcpu_memory_init(&vcpu->mmu, config->memory);
     vcpu_make_current(vcpu);
     vmcs_set_controls(vcpu);
-    vmcs_set_host_state();
     guest_state_reset();
+    vcpu_unload(vcpu);
     return 0;
 }
 
 void vcpu_destroy(struct vcpu *vcpu)
 {
     vcpu_memory_destroy(&vcpu->mmu);
-    vcpu_make_current(NULL);
-    vmcs_clear(pfn_to_hpa(vcpu->vmcs));
-    vmx_invvpid_all(); /* the VPID may be given to another guest */
+    assert(!vcpu_is_current(vcpu));
     frame_free(vcpu->vmcs, 0, FRAME_CONTROL);
     frame_free(vcpu->msr_bitmap, 0, FRAME_CONTROL);
     frame_free(vcpu->xsave, 0, FRAME_CONTROL);
@@ -68,10 +79,18 @@ void vcpu_destroy(struct vcpu *vcpu)
         frame_free(vcpu->pml, 0, FRAME_CONTROL);
 }
 
+void vcpu_unload(struct vcpu *vcpu)
+{
+    if (vcpu_is_current(vcpu))
+        vcpu_make_current(NULL);
+    vmcs_clear(pfn_to_hpa(vcpu->vmcs)); /* what this processor still holds of it goes to memory */
+    vcpu->launched = 0;
+}
+
 const char *vcpu_cannot_start(const struct guest_start *start)
 {
     if (start->mode != START_LONG64 && !vmx_caps.unrestricted) {
-        return start->mode == START_REAL
+        return start->mode == START_REAL || start->mode == START_RESET
                    ? "it starts in real mode, and this processor has no unrestricted guest mode"
                    : "it starts without paging, and this processor has no unrestricted guest mode";
     }
@@ -82,6 +101,11 @@ void vcpu_set_start(struct vcpu *vcpu, const struct guest_start *start)
 {
     vcpu_make_current(vcpu);
     guest_state_start(start);
+    if (start->mode == START_RESET) {
+        vcpu_init(vcpu);
+        vcpu_unload(vcpu);
+        return;
+    }
     vcpu->gpr[RAX] = start->rax;
     vcpu->gpr[RBX] = start->rbx;
     vcpu->gpr[RCX] = start->rcx;
@@ -89,12 +113,29 @@ void vcpu_set_start(struct vcpu *vcpu, const struct guest_start *start)
     vcpu->gpr[RSI] = start->rsi;
     vcpu->gpr[RDI] = start->rdi;
     vcpu->gpr[RBP] = start->rbp;
+    vcpu_unload(vcpu);
 }
 
 void vcpu_set_field(struct vcpu *vcpu, u32 field, u64 value)
 {
     vcpu_make_current(vcpu);
     vmcs_write((enum vmcs_field)field, value);
+    vcpu_unload(vcpu);
+}
+
+void vcpu_request(struct vcpu *vcpu, u32 request)
+{
+    /* Pairs with enter(): either it sees the request, or it is seen inside here. */
+    if (atomic_or(&vcpu->requests, request) & request)
+        return; /* who made it first has kicked */
+    if (atomic_read(&vcpu->mmu.inside) != 0 && vcpu->processor != this_processor()->number)
+        processor_kick(vcpu->processor);
+}
+
+void vcpu_bound_run(struct vcpu *vcpu, u64 tsc)
+{
+    if (tsc < vcpu->run_until)
+        vcpu->run_until = tsc;
 }
 
 void vcpu_end(struct vcpu *vcpu, enum guest_end end, u32 status, const char *format, ...)
@@ -108,7 +149,7 @@ void vcpu_end(struct vcpu *vcpu, enum guest_end end, u32 status, const char *for
     va_start(args, format);
     format_text_v(vcpu->end_text, sizeof(vcpu->end_text), format, args);
     va_end(args);
-    vcpu->requests |= REQUEST_STOP;
+    atomic_or(&vcpu->requests, REQUEST_STOP);
     vcpu->ops->ended(vcpu);
 }
 
@@ -123,12 +164,15 @@ void vcpu_end_no_access(struct vcpu *vcpu, int error, const char *what, gpa_t gp
                  (unsigned long long)vcpu->exit_rip);
 }
 
-/* The guest's time starts with its first instruction. */
+/* The guest's time starts with its first instruction, and is the same for all of its processors. */
 static void first_entry(struct vcpu *vcpu)
 {
     vcpu->first_entry_tsc = rdtsc();
-    vcpu->tsc_offset = -vcpu->first_entry_tsc;
+    if (*vcpu->epoch == 0)
+        *vcpu->epoch = vcpu->first_entry_tsc;
+    vcpu->tsc_offset = -*vcpu->epoch;
     vmcs_write(VMCS_TSC_OFFSET, vcpu->tsc_offset);
+    vcpu->ops->tsc_offset_changed(vcpu);
 }
 
 static void handle_exit(struct vcpu *vcpu)
@@ -151,17 +195,36 @@ struct vcpu *vcpu_pause(void)
     struct vcpu *vcpu = processor->running;
 
     processor->running = NULL;
+    atomic_write(&processor->guest, NULL);
     return vcpu;
 }
 
 void vcpu_resume(struct vcpu *vcpu)
 {
-    if (vcpu)
-        vcpu_make_current(vcpu);
-    this_processor()->running = vcpu;
+    struct processor *processor = this_processor();
+
+    if (!vcpu)
+        return;
+    vcpu_make_current(vcpu);
+    processor->running = vcpu;
+    /* Pairs with port_kick(): who came before this is seen by vcpu_memory_enter(), who comes later sees this. */
+    (void)atomic_xchg(&processor->guest, vcpu->memory);
+    if (vcpu->host_state != processor->number + 1) {
+        vmcs_set_host_state();
+        vcpu->host_state = processor->number + 1;
+    }
+    if (vcpu->flush_vpid) {
+        vmx_invvpid_all();
+        vcpu->flush_vpid = false;
+    }
 }
 
-enum entry_result { ENTRY_DONE, ENTRY_FAILED, ENTRY_BLOCKED };
+enum entry_result { ENTRY_DONE, ENTRY_FAILED, ENTRY_BLOCKED, ENTRY_REQUESTED };
+
+static bool has_request(struct vcpu *vcpu)
+{
+    return atomic_read(&vcpu->requests) & ~(u32)REQUEST_EVENT;
+}
 
 /* One stay in the guest, as the memory core wants it. */
 static enum entry_result enter(struct vcpu *vcpu)
@@ -172,16 +235,21 @@ static enum entry_result enter(struct vcpu *vcpu)
         vcpu_memory_leave(&vcpu->mmu);
         return ENTRY_BLOCKED;
     }
-    if (vcpu->requests & REQUEST_EVENT)
-        event_inject(vcpu);
-    if (entry.log != vcpu->logs_modifications)
-        pml_switch(vcpu, entry.log);
     if (entry.invept) {
         u64 eptp = vmx_eptp(entry.root, entry.levels);
 
         vmcs_write(VMCS_EPT_POINTER, eptp);
         vmx_invept(eptp);
     }
+    /* Pairs with vcpu_request(). */
+    if (has_request(vcpu)) {
+        vcpu_memory_leave(&vcpu->mmu);
+        return ENTRY_REQUESTED;
+    }
+    if (vcpu->requests & REQUEST_EVENT)
+        event_inject(vcpu);
+    if (entry.log != vcpu->logs_modifications)
+        pml_switch(vcpu, entry.log);
     int failed = vmx_enter(vcpu);
     /* Those that exit_quickly() has handled are counted here, once for the stay. */
     vcpu->exits += vcpu->mmu.quick_faults;
@@ -200,17 +268,31 @@ static void set_timer(u64 ticks)
     vmcs_write(VMCS_PREEMPTION_TIMER, timer < 0xffffffff ? timer : 0xffffffff);
 }
 
-static void run_slice(struct vcpu *vcpu, u64 deadline)
+/* False: vcpu_run() returns. */
+static bool handle_requests(struct vcpu *vcpu)
 {
-    if (!vcpu->first_entry_tsc)
-        first_entry(vcpu);
-    /* Quick exits do not set the timer. Where it would begin anew with each of them there are none. */
-    vcpu->quick_until = vmx_caps.save_timer ? deadline : 0;
+    if (vcpu->requests & REQUEST_INTERRUPT) {
+        atomic_and(&vcpu->requests, ~(u32)REQUEST_INTERRUPT);
+        vcpu->ops->collect(vcpu);
+        if (vcpu->activity != VCPU_ACTIVE) /* by an INIT */
+            return false;
+        interrupt_prepare(vcpu);
+    }
+    return !(vcpu->requests & (REQUEST_STOP | REQUEST_LEAVE));
+}
+
+static void run(struct vcpu *vcpu)
+{
     for (;;) {
-        u64 now = rdtsc();
-        if (now >= deadline || (vcpu->requests & REQUEST_STOP))
+        /* What is requested of a halted one is vcpu_wake_if_due()'s. */
+        if (vcpu->activity != VCPU_ACTIVE || (has_request(vcpu) && !handle_requests(vcpu)))
             return;
-        set_timer(deadline - now);
+        u64 now = rdtsc();
+        if (now >= vcpu->run_until)
+            return;
+        /* Quick exits do not set the timer. Where it would begin anew with each of them there are none. */
+        vcpu->quick_until = vmx_caps.save_timer ? vcpu->run_until : 0;
+        set_timer(vcpu->run_until - now);
         assert(vcpu_is_current(vcpu));
         switch (enter(vcpu)) {
         case ENTRY_DONE:
@@ -221,13 +303,19 @@ static void run_slice(struct vcpu *vcpu, u64 deadline)
             return;
         case ENTRY_BLOCKED:
             return;
+        case ENTRY_REQUESTED:
+            break;
         }
     }
 }
 
 void vcpu_run(struct vcpu *vcpu, u64 deadline)
 {
+    assert(vcpu->processor == this_processor()->number);
     vcpu_resume(vcpu);
-    run_slice(vcpu, deadline);
+    vcpu->run_until = deadline;
+    if (!vcpu->first_entry_tsc)
+        first_entry(vcpu);
+    run(vcpu);
     vcpu_pause();
 }

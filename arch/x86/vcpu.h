@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A virtual processor: its VMCS, the registers that the VMCS does not hold, and what is pending for it.
- * Owned by the task that runs it; nothing here is touched by anybody else while it runs.
+ * Owned by the task that runs it, on one processor; others only make requests (vcpu_request()). Who wants its state stops it
+ * first: then it is unloaded, and may be looked at from any processor.
  */
 #ifndef ARCH_X86_VCPU_H
 #define ARCH_X86_VCPU_H
@@ -30,8 +31,25 @@ struct vcpu_ops {
     /* `size` is 1, 2 or 4; absent ports read as all ones. */
     u32 (*port_read)(struct vcpu *vcpu, u16 port, unsigned size);
     void (*port_write)(struct vcpu *vcpu, u16 port, unsigned size, u32 value);
-    /* HLT, at vcpu->exit_rip. */
-    void (*halt)(struct vcpu *vcpu, bool interrupts_enabled);
+    /* Whether device registers are at this address. An access of 1, 2, 4 or 8 bytes does not leave the page. */
+    bool (*is_device)(struct vcpu *vcpu, gpa_t gpa);
+    u64 (*device_read)(struct vcpu *vcpu, gpa_t gpa, unsigned size);
+    void (*device_write)(struct vcpu *vcpu, gpa_t gpa, unsigned size, u64 value);
+    /* MSRs of the local APIC: IA32_APIC_BASE, IA32_TSC_DEADLINE, 0x800 to 0x8ff. 0, -EINVAL (#GP). */
+    int (*apic_msr_read)(struct vcpu *vcpu, u32 msr, u64 *value);
+    int (*apic_msr_write)(struct vcpu *vcpu, u32 msr, u64 value);
+    /* vcpu->tsc_offset has a new value. */
+    void (*tsc_offset_changed)(struct vcpu *vcpu);
+    /* CR8, the task priority. */
+    u64 (*priority_read)(struct vcpu *vcpu);
+    void (*priority_write)(struct vcpu *vcpu, u64 value);
+    /* After REQUEST_INTERRUPT: takes what others have posted. It may call vcpu_post_nmi(), vcpu_init(), vcpu_start(). */
+    void (*collect)(struct vcpu *vcpu);
+    /* Whether an interrupt waits that the task priority lets through; and takes it: its vector. */
+    bool (*interrupt_waits)(struct vcpu *vcpu);
+    u8 (*interrupt_take)(struct vcpu *vcpu);
+    /* HLT was executed, at vcpu->exit_rip. */
+    void (*halted)(struct vcpu *vcpu);
     /* VMCALL with CPL 0; its registers are vcpu->gpr. NULL: #UD. */
     enum hypercall_result (*hypercall)(struct vcpu *vcpu);
     /* Called once, by vcpu_end(). */
@@ -40,18 +58,22 @@ struct vcpu_ops {
 
 /* Reasons not to enter the guest, tested in one place (vcpu_run). */
 enum {
-    REQUEST_STOP = 1u << 0,  /* the guest has ended */
-    REQUEST_EVENT = 1u << 1, /* vcpu->event_info waits to be injected */
+    REQUEST_STOP = 1u << 0,      /* the guest has ended */
+    REQUEST_LEAVE = 1u << 1,     /* vcpu_run() returns: its task has something else to do first */
+    REQUEST_INTERRUPT = 1u << 2, /* the local APIC may have an interrupt or an event for it */
+    REQUEST_EVENT = 1u << 3,     /* vcpu->event_info waits to be injected; only its own task sets this one */
 };
+
+/* What it does between instructions. SDM vol. 3, 25.4.2 "Guest Non-Register State", and 9.4.3. */
+enum vcpu_activity { VCPU_ACTIVE, VCPU_HALTED, VCPU_WAITS_FOR_SIPI };
 
 enum { VCPU_END_TEXT = 200 };
 
-/* Guest state outside the VMCS, loaded while the vCPU is current on a processor; but for cr8, which is in no processor. */
+/* Guest state outside the VMCS, loaded while the vCPU is current on a processor. */
 struct vcpu_registers {
     u64 xcr0;
     u64 dr[4], dr6, cr2;
     u64 star, lstar, cstar, fmask, kernel_gs_base, tsc_aux;
-    u64 cr8;
 };
 
 struct vcpu {
@@ -64,12 +86,22 @@ struct vcpu {
     struct vm_memory *memory;
     struct vcpu_memory mmu;
     const struct vcpu_ops *ops;
+    unsigned number;    /* in its VM, from 0; also its APIC ID */
+    unsigned siblings;  /* how many its VM has, itself included */
+    unsigned processor; /* where its task runs */
+    u64 *epoch; /* host TSC at which its VM's time began; 0: not yet, the first entry of the first vCPU sets it */
     pfn_t vmcs, msr_bitmap, xsave;
     pfn_t pml; /* only with vmx_caps.pml: where the processor logs modifications */
     u16 vpid;  /* 0: none */
 
-    /* before the next entry: */
+    /* atomic: */
     u32 requests;
+
+    /* before the next entry: */
+    enum vcpu_activity activity;
+    bool interruptible; /* while it is halted: an interrupt wakes it */
+    bool nmi_waits;
+    u32 windows;    /* the window exits that are on: CPU_INTERRUPT_WINDOW, CPU_NMI_WINDOW */
     u32 event_info; /* REQUEST_EVENT: interruption information with VALID, error code, instruction length */
     u32 event_error, event_length;
 
@@ -78,6 +110,9 @@ struct vcpu {
     u64 tsc_offset; /* guest's TSC = host's + tsc_offset */
 
     /* the run loop's: */
+    u64 run_until;           /* host TSC: vcpu_run() returns then */
+    unsigned host_state;     /* number of the processor whose host state the VMCS has, and 1; 0: none yet */
+    bool flush_vpid;         /* before the next entry: what its VPID tagged on its processor is stale */
     bool logs_modifications; /* PML is on in the VMCS */
     u64 quick_until;         /* host TSC: exits before it may be handled by exit_quickly() */
     u64 exit_rip;            /* RIP at the last exit that was not handled so */
@@ -94,18 +129,48 @@ struct vcpu {
     u32 first_unknown_msr;
 };
 
-/* 0 or -ENOMEM; the vCPU has the state after INIT. `vpid` 1…: unique among the living vCPUs. */
-int vcpu_create(struct vcpu *vcpu, struct vm *vm, struct vm_memory *memory, const struct vcpu_ops *ops, u16 vpid);
+/* What vcpu_create() needs to know. */
+struct vcpu_config {
+    struct vm *vm;
+    struct vm_memory *memory;
+    const struct vcpu_ops *ops;
+    unsigned number, siblings, processor;
+    u64 *epoch;
+    u16 vpid; /* 1…: unique among the living vCPUs */
+};
+
+/* 0 or -ENOMEM; the vCPU has the state after INIT, and is unloaded. */
+int vcpu_create(struct vcpu *vcpu, const struct vcpu_config *config);
+
+/* It is unloaded. */
 void vcpu_destroy(struct vcpu *vcpu);
 
 /* Can this processor start a guest so? NULL, or what it lacks, in words. */
 const char *vcpu_cannot_start(const struct guest_start *start);
 
-/* Gives the vCPU the state that the loader decided; before the first run. */
+/* Gives the vCPU the state that the loader decided; before the first run. It is unloaded, before and after. */
 void vcpu_set_start(struct vcpu *vcpu, const struct guest_start *start);
 
-/* Sets a field of the guest-state area (configuration key "vmcs"); before the first run. */
+/* Sets a field of the guest-state area (configuration key "vmcs"); before the first run. It is unloaded, before and after. */
 void vcpu_set_field(struct vcpu *vcpu, u32 field, u64 value);
+
+/* From any processor: the vCPU sees the request before its next instruction, in a guest it leaves it. Does not wake its task. */
+void vcpu_request(struct vcpu *vcpu, u32 request);
+
+/* For its own task, in an exit handler or between runs: vcpu_run() returns when the host's TSC has passed `tsc`, or earlier. */
+void vcpu_bound_run(struct vcpu *vcpu, u64 tsc);
+
+/* For its own task. An NMI is to be delivered; one waits at most. */
+void vcpu_post_nmi(struct vcpu *vcpu);
+
+/* INIT: the state after it (SDM vol. 3, table 10-1). The bootstrap processor begins at the reset vector, others wait for SIPI. */
+void vcpu_init(struct vcpu *vcpu);
+
+/* SIPI, in VCPU_WAITS_FOR_SIPI: real mode at vector << 12. Otherwise it is ignored. */
+void vcpu_start(struct vcpu *vcpu, u8 vector);
+
+/* A halted vCPU with an interrupt or event that it takes becomes active. For its own task, after each wake-up. */
+void vcpu_wake_if_due(struct vcpu *vcpu);
 
 /*
  * Around a yield to other tasks: a handler of an exit may call what yields, and goes on with its VMCS current. The result of
@@ -115,13 +180,20 @@ struct vcpu *vcpu_pause(void);
 void vcpu_resume(struct vcpu *vcpu);
 
 /*
- * Runs the guest until it ends or the host's TSC passes `deadline`; less where it cannot go on before others have run. The
- * deadline may be passed by as long as the hypervisor itself was busy meanwhile.
+ * Runs the guest, which is active, until it ends, is not active any more, or the host's TSC passes `deadline`; less where it
+ * cannot go on before others have run, and after REQUEST_LEAVE. The deadline may be passed by as long as the hypervisor itself
+ * was busy meanwhile. On the processor that vcpu_create() was told.
  */
 void vcpu_run(struct vcpu *vcpu, u64 deadline);
 
+/* Outside vcpu_run(), on its processor: its whole state is in memory, and any processor may load it. */
+void vcpu_unload(struct vcpu *vcpu);
+
 /* The next entry starts behind the instruction that caused the exit. Once, in the handler of that exit. */
 void vcpu_skip_instruction(struct vcpu *vcpu);
+
+/* The same, where the processor does not say how long the instruction is. */
+void vcpu_skip_bytes(struct vcpu *vcpu, unsigned length);
 
 /* Ends the guest with a reason; the first one stands. Callable from every exit handler and from vcpu_ops. */
 __attribute__((format(printf, 4, 5))) void vcpu_end(struct vcpu *vcpu, enum guest_end end, u32 status,

@@ -6,6 +6,7 @@
 #include "arch/x86/vmcs.h"
 #include "arch/x86/vmx.h"
 #include "hv/lib/string.h"
+#include "mm/atomic.h"
 #include "mm/frame.h"
 #include "mm/port.h"
 
@@ -34,7 +35,9 @@ struct vcpu_state {
     u64 gpr[GPR_COUNT];
     struct vcpu_registers registers;
     u32 event, event_info, event_error, event_length; /* `event`: REQUEST_EVENT or 0 */
-    pfn_t frame, xsave;                               /* of the struct itself, and of the extended state */
+    enum vcpu_activity activity;
+    bool nmi_waits, interruptible;
+    pfn_t frame, xsave; /* of the struct itself, and of the extended state */
 };
 static_assert(sizeof(struct vcpu_state) <= PAGE_SIZE, "it lies in a frame");
 
@@ -66,6 +69,15 @@ void vcpu_state_destroy(struct vcpu_state *state)
     frame_free(state->frame, 0, FRAME_CONTROL);
 }
 
+/* Puts the processor's part of `vcpu` into memory. */
+static void put_away(struct vcpu *vcpu, const struct vcpu *before)
+{
+    if (vcpu == before)
+        vcpu_make_current(NULL);
+    else
+        vcpu_unload(vcpu); /* it may run on another processor */
+}
+
 void vcpu_save(struct vcpu *vcpu, struct vcpu_state *state)
 {
     struct vcpu *before = vcpu_current();
@@ -74,7 +86,7 @@ void vcpu_save(struct vcpu *vcpu, struct vcpu_state *state)
     for (unsigned i = 0; i < FIELDS; i++)
         if (is_the_guests(fields[i]))
             state->field[i] = vmcs_read(fields[i]);
-    vcpu_make_current(NULL); /* what the processor held is in the struct and in the xsave area now */
+    put_away(vcpu, before); /* what the processor held is in the struct and in the xsave area now */
 
     memcpy(state->gpr, vcpu->gpr, sizeof(state->gpr));
     state->registers = vcpu->registers;
@@ -82,6 +94,9 @@ void vcpu_save(struct vcpu *vcpu, struct vcpu_state *state)
     state->event_info = vcpu->event_info;
     state->event_error = vcpu->event_error;
     state->event_length = vcpu->event_length;
+    state->activity = vcpu->activity;
+    state->nmi_waits = vcpu->nmi_waits;
+    state->interruptible = vcpu->interruptible;
     memcpy(port_frame_address(state->xsave), port_frame_address(vcpu->xsave), guest_xsave_size());
     vcpu_make_current(before);
 }
@@ -94,15 +109,19 @@ void vcpu_restore(struct vcpu *vcpu, const struct vcpu_state *state)
     for (unsigned i = 0; i < FIELDS; i++)
         if (is_the_guests(fields[i]))
             vmcs_write(fields[i], state->field[i]);
-    vmx_invvpid_all(); /* CR0, CR3, CR4 and EFER are others than its translations were made with */
-    vcpu_make_current(NULL);
+    vcpu->flush_vpid = true; /* CR0, CR3, CR4 and EFER are others than its translations were made with */
+    put_away(vcpu, before);
 
     memcpy(vcpu->gpr, state->gpr, sizeof(state->gpr));
     vcpu->registers = state->registers;
-    vcpu->requests = (vcpu->requests & ~(u32)REQUEST_EVENT) | state->event;
+    atomic_and(&vcpu->requests, ~(u32)REQUEST_EVENT);
+    atomic_or(&vcpu->requests, state->event | REQUEST_INTERRUPT);
     vcpu->event_info = state->event_info;
     vcpu->event_error = state->event_error;
     vcpu->event_length = state->event_length;
+    vcpu->activity = state->activity;
+    vcpu->nmi_waits = state->nmi_waits;
+    vcpu->interruptible = state->interruptible;
     memcpy(port_frame_address(vcpu->xsave), port_frame_address(state->xsave), guest_xsave_size());
     vcpu_make_current(before);
 }

@@ -23,24 +23,30 @@ static u64 xcr0_allowed;
 static u32 xsave_size = FXSAVE_SIZE;
 static bool has_ibpb;
 
-void vcpu_switch_init(void)
+void vcpu_switch_join(void)
 {
     u64 cr4 = cr4_read() | CR4_OSFXSR | CR4_OSXMMEXCPT;
 
-    has_ibpb = cpuid(0).eax >= 7 && (cpuid_count(7, 0).edx & CPUID_EDX_IBPB);
     cr0_write(cr0_read() & ~(CR0_TS | CR0_EM));
+    cr4_write(xcr0_allowed ? cr4 | CR4_OSXSAVE : cr4);
+    if (xcr0_allowed)
+        xcr0_write(xcr0_allowed);
+}
+
+void vcpu_switch_init(void)
+{
+    has_ibpb = cpuid(0).eax >= 7 && (cpuid_count(7, 0).edx & CPUID_EDX_IBPB);
     if (!(cpuid(1).ecx & CPUID_ECX_XSAVE)) {
-        cr4_write(cr4);
+        vcpu_switch_join();
         return;
     }
-    cr4_write(cr4 | CR4_OSXSAVE);
 
     struct cpuid_result leaf = cpuid_count(0xd, 0);
     u64 supported = (u64)leaf.edx << 32 | leaf.eax;
     xcr0_allowed = supported & (XCR0_X87 | XCR0_SSE | XCR0_AVX);
     if ((xcr0_allowed & XCR0_AVX) && (supported & XCR0_AVX512) == XCR0_AVX512)
         xcr0_allowed |= XCR0_AVX512;
-    xcr0_write(xcr0_allowed);
+    vcpu_switch_join();
     xsave_size = cpuid_count(0xd, 0).ebx; /* for the components that XCR0 has now */
 }
 
@@ -132,6 +138,17 @@ static void load(struct vcpu *vcpu)
         wrmsr(MSR_TSC_AUX, vcpu->registers.tsc_aux);
     if (has_ibpb)
         wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB); /* the last guest's branch history is not for this one */
+}
+
+void vcpu_switch_init_registers(struct vcpu *vcpu)
+{
+    assert(vcpu_is_current(vcpu));
+    DR_WRITE(0, 0ull);
+    DR_WRITE(1, 0ull);
+    DR_WRITE(2, 0ull);
+    DR_WRITE(3, 0ull);
+    dr6_write(DR6_RESET);
+    cr2_write(0);
 }
 
 void vcpu_make_current(struct vcpu *vcpu)

@@ -5,8 +5,12 @@
 
 #include "arch/x86/vcpu.h"
 
-/* Finds out which extended state guests may use, and turns it on for the hypervisor's own XSAVE. Once, before any vCPU. */
+/*
+ * Finds out which extended state guests may use, and turns it on for the hypervisor's own XSAVE. On the boot processor, before
+ * any vCPU; and the same state on another processor.
+ */
 void vcpu_switch_init(void);
+void vcpu_switch_join(void);
 
 /* The XCR0 bits that a guest may set; 0: no XSAVE. And the size of the save area in bytes. */
 u64 guest_xcr0_allowed(void);
@@ -14,6 +18,9 @@ u32 guest_xsave_size(void);
 
 /* Puts the vCPU's extended state, debug registers and MSRs to what they are after INIT. Its xsave area is there. */
 void vcpu_switch_reset(struct vcpu *vcpu);
+
+/* The debug registers and CR2 as after INIT, in the current vCPU and in the processor. */
+void vcpu_switch_init_registers(struct vcpu *vcpu);
 
 /* After it the processor holds this vCPU's state; the one that was current before is saved. NULL: none is current. */
 void vcpu_make_current(struct vcpu *vcpu);

@@ -165,8 +165,16 @@ enum segment { SEGMENT_ES, SEGMENT_CS, SEGMENT_SS, SEGMENT_DS, SEGMENT_FS, SEGME
 #define RIGHTS_UNUSABLE (1u << 16)
 
 /* Interruptibility state, and pending debug exceptions. */
+/* In the qualification of EPT violations and PML exits, and in the interruption information of exceptions. */
+#define QUALIFICATION_NMI_UNBLOCKED (1ull << 12)
+
+/* In the qualification of EPT violations: the guest-linear address field is valid; the access was to its translation. */
+#define QUALIFICATION_LINEAR_VALID (1ull << 7)
+#define QUALIFICATION_OF_LINEAR    (1ull << 8)
+
 #define BLOCKING_BY_STI        (1ull << 0)
 #define BLOCKING_BY_MOV_SS     (1ull << 1)
+#define BLOCKING_BY_NMI        (1ull << 3)
 #define BLOCKING_BY_STI_MOV_SS (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS) /* what ends with the next instruction */
 #define PENDING_SINGLE_STEP    (1ull << 14)
 

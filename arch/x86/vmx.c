@@ -5,15 +5,15 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/panic.h"
+#include "arch/x86/processor.h"
 #include "arch/x86/vmx_controls.h"
 #include "hv/lib/format.h"
 #include "hv/lib/string.h"
-#include "mm/frame.h"
 #include "mm/port.h"
 
 struct vmx_caps vmx_caps;
 
-static pfn_t vmxon_region;
+static struct vmx_msrs boot_msrs; /* the boot processor's */
 
 enum { INVALIDATE_SINGLE = 1, INVALIDATE_ALL = 2 };
 
@@ -33,8 +33,8 @@ static bool set_control_registers(void)
 
 static bool vmxon(void)
 {
-    u32 *region = port_frame_address(vmxon_region);
-    hpa_t address = pfn_to_hpa(vmxon_region);
+    u32 *region = port_frame_address(this_processor()->vmxon_region);
+    hpa_t address = pfn_to_hpa(this_processor()->vmxon_region);
     bool failed;
 
     memset(region, 0, PAGE_SIZE);
@@ -43,31 +43,38 @@ static bool vmxon(void)
     return !failed;
 }
 
-int vmx_start(char reason[VMX_REASON_SIZE])
+/* What this processor can do; enters nothing yet. */
+static int check(struct vmx_msrs *msrs, struct vmx_caps *caps, char reason[VMX_REASON_SIZE])
 {
-    struct vmx_msrs msrs;
     bool enable_vmx = false;
 
-    vmx_caps_read(&msrs);
-    int error = vmx_caps_check(&msrs, &vmx_caps, &enable_vmx, reason);
+    vmx_caps_read(msrs);
+    int error = vmx_caps_check(msrs, caps, &enable_vmx, reason);
     if (error)
         return error;
     if (enable_vmx) {
         /* Firmware left the register open. VMXON needs both bits; the lock keeps everybody else from changing it. */
-        wrmsr(MSR_FEATURE_CONTROL, msrs.feature_control | FEATURE_CONTROL_LOCKED | FEATURE_CONTROL_VMX);
+        wrmsr(MSR_FEATURE_CONTROL, msrs->feature_control | FEATURE_CONTROL_LOCKED | FEATURE_CONTROL_VMX);
     }
+    return 0;
+}
+
+/* All from the first capability on; there is no padding between them. */
+static bool same_capabilities(const struct vmx_msrs *a, const struct vmx_msrs *b)
+{
+    const size_t first = offsetof(struct vmx_msrs, basic);
+
+    return memcmp((const u8 *)a + first, (const u8 *)b + first, sizeof(*a) - first) == 0;
+}
+
+static int enter_operation(char reason[VMX_REASON_SIZE])
+{
     if (!set_control_registers()) {
         format_text(reason, VMX_REASON_SIZE, "CR0 %#llx or CR4 %#llx do not suit VMX operation",
                     (unsigned long long)cr0_read(), (unsigned long long)cr4_read());
         return -ENODEV;
     }
-    error = frame_alloc(0, FRAME_CONTROL, &vmxon_region);
-    if (error) {
-        format_text(reason, VMX_REASON_SIZE, "no memory for the VMXON region");
-        return error;
-    }
     if (!vmxon()) {
-        frame_free(vmxon_region, 0, FRAME_CONTROL);
         format_text(reason, VMX_REASON_SIZE, "VMXON failed (another hypervisor left the processor in VMX operation?)");
         return -ENODEV;
     }
@@ -77,11 +84,30 @@ int vmx_start(char reason[VMX_REASON_SIZE])
     return 0;
 }
 
+int vmx_start(char reason[VMX_REASON_SIZE])
+{
+    int error = check(&boot_msrs, &vmx_caps, reason);
+
+    return error ? error : enter_operation(reason);
+}
+
+int vmx_join(char reason[VMX_REASON_SIZE])
+{
+    struct vmx_msrs msrs;
+    struct vmx_caps caps;
+    int error = check(&msrs, &caps, reason);
+
+    if (!error && !same_capabilities(&msrs, &boot_msrs)) {
+        format_text(reason, VMX_REASON_SIZE, "its VMX is another one than the boot processor's");
+        error = -ENODEV;
+    }
+    return error ? error : enter_operation(reason);
+}
+
 void vmx_stop(void)
 {
     __asm__ volatile("vmxoff" : : : "cc", "memory");
     cr4_write(cr4_read() & ~CR4_VMXE);
-    frame_free(vmxon_region, 0, FRAME_CONTROL);
 }
 
 u64 vmx_eptp(pfn_t root, unsigned levels)

@@ -6,16 +6,19 @@
 #include "arch/x86/vmx_caps.h"
 #include "mm/types.h"
 
-/* What this processor can do; valid after vmx_start() returned 0. */
+/* What every processor in use can do; valid after vmx_start() returned 0. */
 extern struct vmx_caps vmx_caps;
 
 /*
- * Finds out whether slat can run here, enters VMX operation. 0, or an error with a reason as vmx_caps_check(), or -ENOMEM.
- * Interrupts are off; the frame allocator works.
+ * On the boot processor: finds out whether slat can run here, enters VMX operation. 0, or an error with a reason as
+ * vmx_caps_check(). Interrupts are off. The processor's VMXON region is allocated.
  */
 int vmx_start(char reason[VMX_REASON_SIZE]);
 
-/* Leaves VMX operation, so that firmware can be called. No vCPU is used afterwards. */
+/* The same on another processor, which must be able to do the same: -ENODEV if it is not. */
+int vmx_join(char reason[VMX_REASON_SIZE]);
+
+/* Leaves VMX operation on this processor, so that firmware can be called. It uses no vCPU afterwards. */
 void vmx_stop(void);
 
 /* The EPT pointer for a root table (SDM vol. 3, 25.6.11): write-back walks, A/D bits where the processor has them. */

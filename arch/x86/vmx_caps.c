@@ -19,7 +19,9 @@ static u32 controls(u64 msr, u32 wanted)
     return (wanted | (u32)msr) & (u32)(msr >> 32);
 }
 
-static const u32 PIN_NEEDED = PIN_EXTERNAL_INTERRUPT | PIN_NMI | PIN_PREEMPTION_TIMER;
+static const u32 PIN_NEEDED = PIN_EXTERNAL_INTERRUPT | PIN_NMI | PIN_VIRTUAL_NMI | PIN_PREEMPTION_TIMER;
+/* Set while something waits that can be delivered only later. */
+static const u32 CPU_WINDOWS = CPU_INTERRUPT_WINDOW | CPU_NMI_WINDOW;
 static const u32 CPU_NEEDED = CPU_TSC_OFFSET | CPU_HLT | CPU_RDPMC | CPU_CR8_LOAD | CPU_CR8_STORE | CPU_UNCOND_IO |
                               CPU_MSR_BITMAPS | CPU_SECONDARY;
 /* Only where the processor has the instructions. */
@@ -43,7 +45,7 @@ static const char *first_missing(const struct vmx_msrs *m)
         { "a preemption timer", m->pin >> 32, PIN_PREEMPTION_TIMER },
         { "interrupt and NMI exits", m->pin >> 32, PIN_NEEDED },
         { "MSR bitmaps", m->cpu >> 32, CPU_MSR_BITMAPS },
-        { "the exits that slat intercepts", m->cpu >> 32, CPU_NEEDED },
+        { "the exits that slat intercepts", m->cpu >> 32, CPU_NEEDED | CPU_WINDOWS },
         { "EFER and PAT switching at VM exit", m->exit >> 32, EXIT_NEEDED },
         { "EFER and PAT switching at VM entry", m->entry >> 32, ENTRY_NEEDED },
         { "EPT with 4 levels", m->ept_vpid, EPT_CAP_WALK_4 },

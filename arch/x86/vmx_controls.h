@@ -8,14 +8,17 @@
 
 #define PIN_EXTERNAL_INTERRUPT (1u << 0)
 #define PIN_NMI                (1u << 3)
+#define PIN_VIRTUAL_NMI        (1u << 5)
 #define PIN_PREEMPTION_TIMER   (1u << 6)
 
+#define CPU_INTERRUPT_WINDOW (1u << 2)
 #define CPU_TSC_OFFSET  (1u << 3)
 #define CPU_HLT         (1u << 7)
 #define CPU_MWAIT       (1u << 10)
 #define CPU_RDPMC       (1u << 11)
 #define CPU_CR8_LOAD    (1u << 19)
 #define CPU_CR8_STORE   (1u << 20)
+#define CPU_NMI_WINDOW (1u << 22)
 #define CPU_UNCOND_IO   (1u << 24)
 #define CPU_MSR_BITMAPS (1u << 28)
 #define CPU_MONITOR     (1u << 29)

@@ -10,8 +10,11 @@
 
 enum {
     CELL_SECONDS = 0x00,
+    CELL_SECONDS_ALARM = 0x01,
     CELL_MINUTES = 0x02,
+    CELL_MINUTES_ALARM = 0x03,
     CELL_HOURS = 0x04,
+    CELL_HOURS_ALARM = 0x05,
     CELL_WEEKDAY = 0x06,
     CELL_DAY = 0x07,
     CELL_MONTH = 0x08,
@@ -38,8 +41,10 @@ enum {
     B_24H = 0x02,
     C_IRQ = 0x80,
     C_PERIODIC = 0x40,
+    C_ALARM = 0x20,
     C_UPDATED = 0x10,
-    C_SOURCES = 0x70,
+    C_SOURCES = 0x70, /* the enables in status B have the same bits */
+    ALARM_ANY = 0xc0, /* an alarm cell from here on matches always */
     D_VALID = 0x80,
     HOUR_PM = 0x80,
     EQUIPMENT = 0x06, /* a coprocessor, and the pointing device bit as most firmware has it; no floppy, no display */
@@ -158,29 +163,141 @@ static void clock_from_cells(struct cmos *cmos, u64 now_ns)
     cmos->start_seconds = seconds_of(&time) - now_ns / NS_PER_SECOND;
 }
 
+/* Counts of the 32768 Hz divider. */
+static u64 divider_at(u64 ns)
+{
+    return ns / NS_PER_SECOND * 32768 + ns % NS_PER_SECOND * 32768 / NS_PER_SECOND;
+}
+
+static u64 ns_of_second(u64 second)
+{
+    return second < CMOS_NEVER / NS_PER_SECOND ? second * NS_PER_SECOND : CMOS_NEVER;
+}
+
+/* The first nanosecond at which divider_at() has reached `counts`. */
+static u64 ns_of_divider(u64 counts)
+{
+    u64 start = ns_of_second(counts / 32768);
+
+    return start == CMOS_NEVER ? CMOS_NEVER : start + (counts % 32768 * NS_PER_SECOND + 32767) / 32768;
+}
+
+/* log2 of the divider's counts per period; 0: there is no periodic event. */
+static unsigned period_shift(const struct cmos *cmos)
+{
+    unsigned rate = cmos->cells[CELL_A] & A_RATE;
+
+    return rate == 0 ? 0 : rate < 3 ? rate + 6 : rate - 1; /* rates 1 and 2 are 8 and 9 again */
+}
+
+static bool clock_is_held(const struct cmos *cmos)
+{
+    return cmos->cells[CELL_B] & B_SET;
+}
+
+static bool hour_matches(const struct cmos *cmos, unsigned hour)
+{
+    u8 alarm = cmos->cells[CELL_HOURS_ALARM];
+
+    return alarm >= ALARM_ANY || alarm == encode_hour(cmos, hour);
+}
+
+static bool cell_matches(const struct cmos *cmos, unsigned cell, unsigned number)
+{
+    return cmos->cells[cell] >= ALARM_ANY || cmos->cells[cell] == encode(cmos, number);
+}
+
+/* Hours, minutes and seconds of the alarm each match something; a cell may hold what no clock shows. */
+static bool alarm_is_possible(const struct cmos *cmos)
+{
+    bool hours = false, minutes = false, seconds = false;
+
+    for (unsigned i = 0; i < 24; i++)
+        hours |= hour_matches(cmos, i);
+    for (unsigned i = 0; i < 60; i++) {
+        minutes |= cell_matches(cmos, CELL_MINUTES_ALARM, i);
+        seconds |= cell_matches(cmos, CELL_SECONDS_ALARM, i);
+    }
+    return hours && minutes && seconds;
+}
+
+/* The first second after flags_ns that the alarm matches, within a day. Skips what cannot match: at most some 150 steps. */
+static void cmos_set_alarm(struct cmos *cmos)
+{
+    u64 second = cmos->flags_ns / NS_PER_SECOND + 1;
+
+    cmos->alarm_second = CMOS_NEVER;
+    if (clock_is_held(cmos) || !alarm_is_possible(cmos))
+        return;
+    for (;;) {
+        unsigned of_day = (unsigned)((cmos->start_seconds + second) % 86400);
+
+        if (!hour_matches(cmos, of_day / 3600))
+            second += 3600 - of_day % 3600;
+        else if (!cell_matches(cmos, CELL_MINUTES_ALARM, of_day / 60 % 60))
+            second += 60 - of_day % 60;
+        else if (!cell_matches(cmos, CELL_SECONDS_ALARM, of_day % 60))
+            second++;
+        else
+            break;
+    }
+    cmos->alarm_second = second;
+}
+
+void cmos_run(struct cmos *cmos, u64 now_ns)
+{
+    u64 before_ns = cmos->flags_ns, second = now_ns / NS_PER_SECOND;
+    unsigned shift = period_shift(cmos);
+
+    if (now_ns <= before_ns)
+        return;
+    cmos->flags_ns = now_ns;
+    if (shift && divider_at(now_ns) >> shift != divider_at(before_ns) >> shift)
+        cmos->cells[CELL_C] |= C_PERIODIC;
+    if (clock_is_held(cmos) || second == before_ns / NS_PER_SECOND)
+        return;
+    cmos->cells[CELL_C] |= C_UPDATED;
+    if (second >= cmos->alarm_second) {
+        cmos->cells[CELL_C] |= C_ALARM;
+        cmos_set_alarm(cmos);
+    }
+}
+
+bool cmos_irq_line(const struct cmos *cmos)
+{
+    return cmos->cells[CELL_C] & cmos->cells[CELL_B] & C_SOURCES;
+}
+
+u64 cmos_next_irq_ns(const struct cmos *cmos)
+{
+    u8 enabled = cmos->cells[CELL_B];
+    unsigned shift = period_shift(cmos);
+    u64 next = CMOS_NEVER;
+
+    if (cmos_irq_line(cmos))
+        return CMOS_NEVER;
+    if ((enabled & C_PERIODIC) && shift)
+        next = ns_of_divider(((divider_at(cmos->flags_ns) >> shift) + 1) << shift);
+    if ((enabled & C_UPDATED) && !clock_is_held(cmos))
+        next = u64_min(next, ns_of_second(cmos->flags_ns / NS_PER_SECOND + 1));
+    if (enabled & C_ALARM)
+        next = u64_min(next, ns_of_second(cmos->alarm_second));
+    return next;
+}
+
 static u8 read_status_a(const struct cmos *cmos, u64 now_ns)
 {
-    bool updating = now_ns % NS_PER_SECOND >= NS_PER_SECOND - UPDATE_NS && !(cmos->cells[CELL_B] & B_SET);
+    bool updating = now_ns % NS_PER_SECOND >= NS_PER_SECOND - UPDATE_NS && !clock_is_held(cmos);
 
     return (cmos->cells[CELL_A] & (u8)~A_UIP) | (updating ? A_UIP : 0);
 }
 
-/* Reading status C clears it: each flag tells whether its event came since the last read. */
-static u8 read_status_c(struct cmos *cmos, u64 now_ns)
+/* Reading status C clears it. */
+static u8 read_status_c(struct cmos *cmos)
 {
-    unsigned rate = cmos->cells[CELL_A] & A_RATE;
-    u8 flags = 0;
+    u8 flags = cmos->cells[CELL_C] | (cmos_irq_line(cmos) ? C_IRQ : 0);
 
-    if (rate != 0) {
-        u64 period = (NS_PER_SECOND << (rate < 3 ? rate + 6 : rate - 1)) / 32768; /* rates 1 and 2 are 8 and 9 again */
-        if (now_ns / period != cmos->c_read_ns / period)
-            flags |= C_PERIODIC;
-    }
-    if (now_ns / NS_PER_SECOND != cmos->c_read_ns / NS_PER_SECOND && !(cmos->cells[CELL_B] & B_SET))
-        flags |= C_UPDATED;
-    if (flags & cmos->cells[CELL_B] & C_SOURCES) /* enables and flags have the same bits */
-        flags |= C_IRQ;
-    cmos->c_read_ns = now_ns;
+    cmos->cells[CELL_C] = 0;
     return flags;
 }
 
@@ -201,28 +318,23 @@ static u8 cmos_read(void *dev, unsigned reg, u64 now_ns)
 
     if (reg == 0)
         return 0xff; /* the index can only be written */
+    cmos_run(cmos, now_ns);
     switch (cmos->index) {
     case CELL_A:
         return read_status_a(cmos, now_ns);
     case CELL_C:
-        return read_status_c(cmos, now_ns);
+        return read_status_c(cmos);
     case CELL_D:
         return D_VALID;
     default:
-        if (is_clock_cell(cmos->index) && !(cmos->cells[CELL_B] & B_SET))
+        if (is_clock_cell(cmos->index) && !clock_is_held(cmos))
             clock_to_cells(cmos, now_ns);
         return cmos->cells[cmos->index];
     }
 }
 
-static void cmos_write(void *dev, unsigned reg, u8 value, u64 now_ns)
+static void write_cell(struct cmos *cmos, u8 value, u64 now_ns)
 {
-    struct cmos *cmos = dev;
-
-    if (reg == 0) {
-        cmos->index = value & (CMOS_SIZE - 1);
-        return;
-    }
     switch (cmos->index) {
     case CELL_B:
         write_status_b(cmos, value, now_ns);
@@ -231,7 +343,7 @@ static void cmos_write(void *dev, unsigned reg, u8 value, u64 now_ns)
     case CELL_D:
         break;
     default:
-        if (is_clock_cell(cmos->index) && !(cmos->cells[CELL_B] & B_SET)) {
+        if (is_clock_cell(cmos->index) && !clock_is_held(cmos)) {
             /* Without SET a write goes to the running clock. */
             clock_to_cells(cmos, now_ns);
             cmos->cells[cmos->index] = value;
@@ -243,12 +355,21 @@ static void cmos_write(void *dev, unsigned reg, u8 value, u64 now_ns)
     }
 }
 
-const struct port_ops cmos_ops = { .read = cmos_read, .write = cmos_write };
-
-static u64 min(u64 a, u64 b)
+static void cmos_write(void *dev, unsigned reg, u8 value, u64 now_ns)
 {
-    return a < b ? a : b;
+    struct cmos *cmos = dev;
+
+    if (reg == 0) {
+        cmos->index = value & (CMOS_SIZE - 1);
+        return;
+    }
+    cmos_run(cmos, now_ns);
+    write_cell(cmos, value, now_ns);
+    if (cmos->index <= CELL_B || cmos->index == CELL_CENTURY)
+        cmos_set_alarm(cmos); /* alarm, time or format: all of them move it */
 }
+
+const struct port_ops cmos_ops = { .read = cmos_read, .write = cmos_write };
 
 static void set_number(struct cmos *cmos, unsigned cell, unsigned bytes, u64 number)
 {
@@ -258,19 +379,20 @@ static void set_number(struct cmos *cmos, unsigned cell, unsigned bytes, u64 num
 
 void cmos_init(struct cmos *cmos, u64 memory, unsigned processors, u64 unix_time)
 {
-    u64 below_4g = min(memory, GUEST_BELOW_4G);
+    u64 below_4g = u64_min(memory, GUEST_BELOW_4G);
     u64 above_4g = memory - below_4g;
-    u64 extended = below_4g > MIB ? min(below_4g - MIB, 63 * MIB) : 0;
+    u64 extended = below_4g > MIB ? u64_min(below_4g - MIB, 63 * MIB) : 0;
     u64 above_16m = below_4g > 16 * MIB ? below_4g - 16 * MIB : 0;
 
     *cmos = (struct cmos){ .start_seconds = unix_time };
     cmos->cells[CELL_A] = A_DIVIDER_AND_RATE;
     cmos->cells[CELL_B] = B_24H;
     cmos->cells[CELL_EQUIPMENT] = EQUIPMENT;
-    set_number(cmos, CELL_BASE_KIB, 2, min(memory, 640 * KIB) / KIB);
+    set_number(cmos, CELL_BASE_KIB, 2, u64_min(memory, 640 * KIB) / KIB);
     set_number(cmos, CELL_EXTENDED_KIB, 2, extended / KIB);
     set_number(cmos, CELL_EXTENDED_KIB_2, 2, extended / KIB);
     set_number(cmos, CELL_ABOVE_16M, 2, above_16m / (64 * KIB));
-    set_number(cmos, CELL_ABOVE_4G, 3, min(above_4g / (64 * KIB), 0xffffff));
+    set_number(cmos, CELL_ABOVE_4G, 3, u64_min(above_4g / (64 * KIB), 0xffffff));
     cmos->cells[CELL_PROCESSORS] = (u8)(processors - 1);
+    cmos_set_alarm(cmos);
 }

@@ -136,6 +136,13 @@ void pic_set_line(struct pic_pair *pair, unsigned irq, bool high)
     cascade(pair);
 }
 
+bool pic_line_enabled(const struct pic_pair *pair, unsigned irq)
+{
+    if (irq >= 8 && (pair->chips[MASTER].imr & 1u << CASCADE))
+        return false;
+    return !(pair->chips[irq / 8].imr & 1u << irq % 8);
+}
+
 bool pic_pending(const struct pic_pair *pair)
 {
     return chip_request(&pair->chips[MASTER]) != NO_INPUT;
@@ -273,11 +280,17 @@ static u8 elcr_read(void *dev, unsigned reg, u64 now_ns)
     return pair->chips[reg & 1].elcr;
 }
 
+/* An input that becomes level-triggered asks while it is high; one that becomes edge-triggered waits for the next edge. */
 static void elcr_write(void *dev, unsigned reg, u8 value, u64 now_ns)
 {
     struct pic_pair *pair = dev;
+    struct pic *chip = &pair->chips[reg & 1];
+    u8 elcr = value & (u8) ~((reg & 1) == MASTER ? MASTER_EDGE_ONLY : SLAVE_EDGE_ONLY);
+    u8 changed = chip->elcr ^ elcr;
 
-    pair->chips[reg & 1].elcr = value & (u8) ~((reg & 1) == MASTER ? MASTER_EDGE_ONLY : SLAVE_EDGE_ONLY);
+    chip->elcr = elcr;
+    chip->irr = (chip->irr & (u8)~changed) | (chip->lines & elcr & changed);
+    cascade(pair);
 }
 
 const struct port_ops pic_elcr_ops = { .read = elcr_read, .write = elcr_write };

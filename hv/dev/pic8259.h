@@ -35,6 +35,9 @@ extern const struct port_ops pic_elcr_ops; /* dev: struct pic_pair; two register
 /* An input, 0 to 15 without 2, goes high or low. */
 void pic_set_line(struct pic_pair *pair, unsigned irq, bool high);
 
+/* Whether a request at this input would get through the masks. */
+bool pic_line_enabled(const struct pic_pair *pair, unsigned irq);
+
 /* Whether the pair asks the processor for an interrupt. */
 bool pic_pending(const struct pic_pair *pair);
 

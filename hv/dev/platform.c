@@ -57,17 +57,29 @@ static void keyboard_write(void *dev, unsigned reg, u8 value, u64 now_ns)
 
 static const struct port_ops keyboard_ops = { .read = keyboard_read, .write = keyboard_write };
 
+static bool deliver(void *context, const struct apic_message *message)
+{
+    struct platform *platform = context;
+
+    return platform->deliver && platform->deliver(platform->context, message);
+}
+
 void platform_init(struct platform *platform, const struct platform_config *config)
 {
     *platform = (struct platform){
         .debug_exit = { .exit = config->exit, .context = config->context },
         .reset = config->reset,
+        .deliver = config->deliver,
+        .intr = config->intr,
         .context = config->context,
     };
     uart_init(&platform->com1, config->console, config->context);
     pit_init(&platform->pit);
     pic_init(&platform->pic);
+    acpi_pm_init(&platform->pm, config->power_off, config->context);
+    fw_cfg_init(&platform->fw_cfg, config->memory, config->processors);
     cmos_init(&platform->cmos, config->memory, config->processors, config->unix_time);
+    ioapic_init(&platform->ioapic, (u8)config->processors, deliver, platform);
 
     const struct port_range ranges[] = {
         { 0x020, PIC_PORTS, PIC_MASTER_REG, &pic_ops, &platform->pic },
@@ -80,6 +92,8 @@ void platform_init(struct platform *platform, const struct platform_config *conf
         { 0x070, CMOS_PORTS, 0, &cmos_ops, &platform->cmos },
         { 0x080, 1, 0, &post_ops, platform },
         { 0x092, 1, 0, &port92_ops, platform },
+        { FW_CFG_PORT, FW_CFG_PORTS, 0, &fw_cfg_ops, &platform->fw_cfg },
+        { ACPI_PM_PORT, ACPI_PM_PORTS, 0, &acpi_pm_ops, &platform->pm },
         { DEBUG_EXIT_PORT, DEBUG_EXIT_PORTS, 0, &debug_exit_ops, &platform->debug_exit },
         { 0x3f8, UART_PORTS, 0, &uart_ops, &platform->com1 },
     };
@@ -87,4 +101,5 @@ void platform_init(struct platform *platform, const struct platform_config *conf
     port_bus_init(&platform->bus);
     for (unsigned i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
         port_bus_add(&platform->bus, ranges[i]);
+    platform_run(platform, 0);
 }

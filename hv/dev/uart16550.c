@@ -133,6 +133,21 @@ bool uart_irq_pending(const struct uart *uart)
     return interrupt_id(uart) != IIR_NONE;
 }
 
+static bool out2(const struct uart *uart)
+{
+    return (uart->mcr & (MCR_OUT2 | MCR_LOOP)) == MCR_OUT2;
+}
+
+bool uart_irq_line(const struct uart *uart)
+{
+    return out2(uart) && uart_irq_pending(uart);
+}
+
+bool uart_irq_on_receive(const struct uart *uart)
+{
+    return out2(uart) && (uart->ier & IER_RECEIVED);
+}
+
 static u8 read_iir(struct uart *uart)
 {
     u8 id = interrupt_id(uart);

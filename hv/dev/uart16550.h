@@ -38,4 +38,10 @@ bool uart_can_receive(const struct uart *uart);
 /* The state of the interrupt line, before OUT2 gates it (a PC's COM port raises its IRQ only with MCR.OUT2). */
 bool uart_irq_pending(const struct uart *uart);
 
+/* The PC's IRQ line behind that gate. In loopback OUT2 is inactive, whatever MCR says. */
+bool uart_irq_line(const struct uart *uart);
+
+/* Whether a byte that is received would raise the line. */
+bool uart_irq_on_receive(const struct uart *uart);
+
 #endif

@@ -33,12 +33,18 @@ struct elf64_program_header {
     uint64_t offset, vaddr, paddr, filesz, memsz, align;
 };
 
+struct elf_note_header {
+    uint32_t owner_size, size, type; /* the owner's name with its zero */
+};
+
 static_assert(sizeof(struct elf32_header) == 52 && sizeof(struct elf64_header) == 64, "ELF header");
 static_assert(sizeof(struct elf32_program_header) == 32 && sizeof(struct elf64_program_header) == 56, "program header");
 
 enum { IDENT_CLASS = 4, IDENT_DATA = 5 };
 enum { CLASS_32 = 1, CLASS_64 = 2, DATA_LITTLE_ENDIAN = 1 };
-enum { TYPE_EXEC = 2, TYPE_DYN = 3, MACHINE_386 = 3, MACHINE_X86_64 = 62, PT_LOAD = 1 };
+enum { TYPE_EXEC = 2, TYPE_DYN = 3, MACHINE_386 = 3, MACHINE_X86_64 = 62, PT_LOAD = 1, PT_NOTE = 4 };
+/* Of notes that are searched: a file could make the search as long as it likes. */
+enum { MAX_NOTE_SEGMENTS = 32, MAX_NOTES_SIZE = 0x10000 };
 
 /* What both classes say. */
 struct elf {
@@ -50,7 +56,7 @@ struct elf {
 struct segment {
     unsigned index;
     uint32_t type;
-    uint64_t offset, vaddr, paddr, filesz, memsz;
+    uint64_t offset, vaddr, paddr, filesz, memsz, align;
 };
 
 bool elf_found(const struct image *image)
@@ -111,10 +117,20 @@ static struct segment read_segment(const struct image *image, const struct elf *
 
     if (elf->is_64) {
         memcpy(&p64, from, sizeof(p64));
-        return (struct segment){ index, p64.type, p64.offset, p64.vaddr, p64.paddr, p64.filesz, p64.memsz };
+        return (struct segment){ index, p64.type, p64.offset, p64.vaddr, p64.paddr, p64.filesz, p64.memsz, p64.align };
     }
     memcpy(&p32, from, sizeof(p32));
-    return (struct segment){ index, p32.type, p32.offset, p32.vaddr, p32.paddr, p32.filesz, p32.memsz };
+    return (struct segment){ index, p32.type, p32.offset, p32.vaddr, p32.paddr, p32.filesz, p32.memsz, p32.align };
+}
+
+static int check_in_file(struct loader *loader, const struct segment *segment)
+{
+    uint64_t size = loader->request->image.size;
+
+    if (segment->offset > size || segment->filesz > size - segment->offset)
+        return loader_fail(loader, "truncated: segment %u has %#lx bytes at offset %#lx of a file of %#lx",
+                           segment->index, segment->filesz, segment->offset, size);
+    return 0;
 }
 
 static int load_segment(struct loader *loader, const struct segment *segment)
@@ -125,9 +141,9 @@ static int load_segment(struct loader *loader, const struct segment *segment)
     if (segment->filesz > segment->memsz)
         return loader_fail(loader, "segment %u has %#lx bytes in the file but only %#lx in memory", segment->index,
                            segment->filesz, segment->memsz);
-    if (segment->offset > image->size || segment->filesz > image->size - segment->offset)
-        return loader_fail(loader, "truncated: segment %u has %#lx bytes at offset %#lx of a file of %#lx",
-                           segment->index, segment->filesz, segment->offset, image->size);
+    error = check_in_file(loader, segment);
+    if (error)
+        return error;
     error = loader_claim(loader, segment->paddr, segment->memsz, "segment", (int)segment->index);
     if (error)
         return error;
@@ -160,16 +176,21 @@ static void entry_look_in(struct entry *entry, const struct elf *elf, const stru
     }
 }
 
+static int decode_header(struct loader *loader, struct elf *elf)
+{
+    int error = read_header(loader, elf);
+
+    return error ? error : check_header(loader, elf);
+}
+
 int elf_load(struct loader *loader, struct elf_loaded *loaded)
 {
     struct elf elf;
     struct entry entry = { 0 };
     unsigned count = 0;
     uint64_t end = 0;
-    int error = read_header(loader, &elf);
+    int error = decode_header(loader, &elf);
 
-    if (!error)
-        error = check_header(loader, &elf);
     if (error)
         return error;
 
@@ -189,9 +210,68 @@ int elf_load(struct loader *loader, struct elf_loaded *loaded)
     }
     if (count == 0)
         return loader_fail(loader, "the ELF file has no segment to load");
-    if (!entry.by_virtual && !entry.by_physical)
-        return loader_fail(loader, "entry %#lx lies in none of the segments", elf.entry);
 
-    *loaded = (struct elf_loaded){ entry.address, end };
+    loaded->has_entry = entry.by_virtual || entry.by_physical;
+    loaded->entry = loaded->has_entry ? entry.address : elf.entry;
+    loaded->end = end;
+    return 0;
+}
+
+static uint64_t align_up(uint64_t offset, uint64_t align)
+{
+    return (offset + align - 1) & -align;
+}
+
+/* Notes that end behind the segment, and descriptions of another size, are none. */
+static void search_notes(const uint8_t *notes, uint64_t size, uint64_t align, const char *owner, uint32_t type,
+                         struct elf_note *note)
+{
+    struct elf_note_header header;
+
+    while (size >= sizeof(header)) {
+        uint64_t content, end;
+
+        memcpy(&header, notes, sizeof(header));
+        content = align_up(sizeof(header) + (uint64_t)header.owner_size, align);
+        end = content + header.size;
+        if (end > size)
+            return;
+        if (header.type == type && header.owner_size == strlen(owner) + 1 &&
+            memcmp(notes + sizeof(header), owner, header.owner_size) == 0 && (header.size == 4 || header.size == 8)) {
+            note->found = true;
+            memcpy(&note->number, notes + content, header.size);
+            return;
+        }
+        end = align_up(end, align);
+        if (end > size)
+            return;
+        notes += end;
+        size -= end;
+    }
+}
+
+int elf_find_note(struct loader *loader, const char *owner, uint32_t type, struct elf_note *note)
+{
+    const struct image *image = &loader->request->image;
+    unsigned count = 0;
+    struct elf elf;
+    int error = decode_header(loader, &elf);
+
+    if (error)
+        return error;
+    *note = (struct elf_note){ 0 };
+    for (unsigned i = 0; i < elf.phnum && count < MAX_NOTE_SEGMENTS && !note->found; i++) {
+        struct segment segment = read_segment(image, &elf, i);
+        uint64_t size = segment.filesz < MAX_NOTES_SIZE ? segment.filesz : MAX_NOTES_SIZE;
+
+        if (segment.type != PT_NOTE)
+            continue;
+        count++;
+        error = check_in_file(loader, &segment);
+        if (error)
+            return error;
+        /* Only 8 is meant: other alignments are written where 4 is used. */
+        search_notes(image->data + segment.offset, size, segment.align == 8 ? 8 : 4, owner, type, note);
+    }
     return 0;
 }

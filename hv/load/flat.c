@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Flat binaries; formats.h says what such a guest finds. */
+#include "hv/load/acpi_tables.h"
 #include "hv/load/formats.h"
 #include "hv/load/long_mode.h"
 
@@ -52,6 +53,7 @@ int flat_load(struct loader *loader)
     if (error)
         return error;
     loader_write(loader, conf->load, image->data, image->size);
+    acpi_tables_place(loader);
 
     start.mode = conf->start == FLAT_REAL ? START_REAL : conf->start == FLAT_32 ? START_FLAT32 : START_LONG64;
     error = place_stack(loader, &start);

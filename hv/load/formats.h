@@ -18,9 +18,16 @@
  */
 int flat_load(struct loader *loader);
 
+/* Flat binary that starts at the reset vector: rom.c. */
+int rom_load(struct loader *loader);
+
 /* Multiboot 1: multiboot.c. */
 bool multiboot_found(const struct image *image);
 int multiboot_load(struct loader *loader);
+
+/* PVH: pvh.c. An ELF file may turn out to be broken while the mark is looked for: -EINVAL with result->error. */
+int pvh_find(struct loader *loader, bool *found);
+int pvh_load(struct loader *loader);
 
 /* Linux bzImage: linux.c. */
 bool linux_found(const struct image *image);

@@ -3,7 +3,8 @@
  * Where a guest's memory is, as its slots are laid out and as the loaders describe it to the guest:
  *
  *   [0, 0x9fc00)           usable
- *   [0x9fc00, 0x100000)    memory, but reserved: EBDA, video and BIOS area (reads zeros, writes go nowhere else)
+ *   [0x9fc00, 0x100000)    memory, but reserved: EBDA, video and BIOS area, with the ACPI tables from 0xe0000 on; the rest
+ *                          is zeros, and writes go nowhere else
  *   [1 MiB, min(size, 3 GiB))  usable
  *   [4 GiB, …)             usable: what a guest has above 3 GiB
  */

@@ -12,6 +12,7 @@ static const char *const format_names[] = {
     [IMAGE_FLAT] = "flat",
     [IMAGE_MULTIBOOT] = "multiboot",
     [IMAGE_LINUX] = "linux",
+    [IMAGE_PVH] = "pvh",
 };
 
 static bool gzip_found(const struct image *image)
@@ -19,17 +20,33 @@ static bool gzip_found(const struct image *image)
     return image->size >= 2 && image->data[0] == 0x1f && image->data[1] == 0x8b;
 }
 
+static int find_elf_format(struct loader *loader, enum image_format *format)
+{
+    bool is_pvh = false;
+    int error = pvh_find(loader, &is_pvh);
+
+    if (error)
+        return error;
+    if (!is_pvh)
+        return loader_fail(loader, "an ELF file without a Multiboot header or a PVH note: slat does not know how to "
+                                   "start it");
+    *format = IMAGE_PVH;
+    return 0;
+}
+
 /* What the file is, by its own marks; -EINVAL for what is recognized and cannot be started. */
 static int find_format(struct loader *loader, enum image_format *format)
 {
     const struct image *image = &loader->request->image;
 
-    if (multiboot_found(image))
+    if (loader->request->conf->start == FLAT_RESET)
+        *format = IMAGE_FLAT; /* whatever else a ROM has in it */
+    else if (multiboot_found(image))
         *format = IMAGE_MULTIBOOT;
     else if (linux_found(image))
         *format = IMAGE_LINUX;
     else if (elf_found(image))
-        return loader_fail(loader, "an ELF file without a Multiboot header: slat does not know how to start it");
+        return find_elf_format(loader, format);
     else if (gzip_found(image))
         return loader_fail(loader, "compressed with gzip: unpack it first");
     else
@@ -64,8 +81,11 @@ int image_load(const struct load_request *request, struct load_result *result)
     case IMAGE_LINUX:
         error = linux_load(&loader);
         break;
+    case IMAGE_PVH:
+        error = pvh_load(&loader);
+        break;
     default:
-        error = flat_load(&loader);
+        error = request->conf->start == FLAT_RESET ? rom_load(&loader) : flat_load(&loader);
         break;
     }
     if (!error && loader.write_error) {

@@ -21,7 +21,7 @@ struct image {
 };
 
 struct load_request {
-    struct vm_memory *memory;      /* RAM as in guest_memory_map.h, all zeros */
+    struct vm_memory *memory;      /* RAM as in guest_memory_map.h, and image_rom_size() bytes; all zeros */
     uint64_t memory_size;          /* bytes; = conf->memory */
     const struct guest_conf *conf; /* format, command line, module strings, flat addresses */
     struct image image;
@@ -32,9 +32,15 @@ enum { LOAD_ERROR_SIZE = 160 };
 
 struct load_result {
     struct guest_start start;
-    const char *format;          /* "flat", "multiboot", "linux"; NULL if it was refused before that was clear */
+    const char *format;          /* "flat", "multiboot", "linux", "pvh"; NULL if it was refused before that was clear */
     char error[LOAD_ERROR_SIZE]; /* why it was refused: one line without the file's name */
 };
+
+/*
+ * The memory that the guest must have at 4 GiB - result, in bytes, before image_load() writes its ROM there: a multiple of
+ * 64 KiB, all zeros. 0: none, for all guests but those that start at the reset vector.
+ */
+uint64_t image_rom_size(const struct guest_conf *conf, const struct image *image);
 
 /*
  * 0; -EINVAL: the image or a module cannot be loaded; -ENOMEM: the machine has no frame left. On error result->error is set,

@@ -5,12 +5,12 @@
  * by the 32-bit one, with RSI = boot_params, segments and GDT from long_mode.h, and no stack.
  *
  * In memory: the protected-mode part at its preferred address if it is relocatable, else at 1 MiB; boot_params and command
- * line below 0x90000; the initrd, which is the one module, as high as the kernel and the memory allow. There are no ACPI
- * tables and no screen yet.
+ * line below 0x90000; the initrd, which is the one module, as high as the kernel and the memory allow. There is no screen.
  */
 #include <assert.h>
 
 #include "hv/lib/string.h"
+#include "hv/load/acpi_tables.h"
 #include "hv/load/formats.h"
 #include "hv/load/guest_memory_map.h"
 #include "hv/load/long_mode.h"
@@ -42,6 +42,7 @@ enum {
 
 /* The rest of boot_params ("zero page"). */
 enum {
+    ACPI_RSDP_ADDR = 0x70,    /* u64, 2.14: 0: the kernel searches the BIOS area */
     E820_ENTRIES = 0x1e8,     /* u8 */
     SETUP_HEADER_END = 0x290, /* what boot_params has room for */
     E820_TABLE = 0x2d0,
@@ -269,6 +270,7 @@ static int place_boot_params(struct loader *loader, const struct linux_kernel *k
                              uint64_t cmdline, uint64_t *base)
 {
     uint8_t header[SETUP_HEADER_END];
+    uint64_t rsdp;
     int error = boot_structure_place(loader, BOOT_PARAMS_SIZE, BOOT_PARAMS_SIZE, "boot_params", base);
 
     if (error)
@@ -281,6 +283,9 @@ static int place_boot_params(struct loader *loader, const struct linux_kernel *k
     put32(header + CMD_LINE_PTR, cmdline);
     loader_write(loader, *base + SETUP_SECTS, header + SETUP_SECTS, kernel->header_end - SETUP_SECTS);
     write_e820(loader, *base);
+    rsdp = acpi_tables_place(loader);
+    if (kernel->version >= 0x20e)
+        loader_write(loader, *base + ACPI_RSDP_ADDR, &rsdp, sizeof(rsdp));
     return 0;
 }
 

@@ -54,8 +54,12 @@ static int fail_outside(struct loader *loader, const struct loader_claim *claim)
                        claim->end, memory / (1024 * 1024));
 }
 
-static bool inside_memory(uint64_t memory, uint64_t base, uint64_t end)
+static bool inside_memory(const struct loader *loader, uint64_t base, uint64_t end)
 {
+    uint64_t memory = loader->request->memory_size;
+
+    if (base >= GUEST_ABOVE_4G - loader->rom_size && end <= GUEST_ABOVE_4G)
+        return true;
     if (memory <= GUEST_BELOW_4G)
         return end <= memory;
     return end <= GUEST_BELOW_4G || (base >= GUEST_ABOVE_4G && end - GUEST_ABOVE_4G <= memory - GUEST_BELOW_4G);
@@ -73,11 +77,11 @@ static const struct loader_claim *claim_in(const struct loader *loader, uint64_t
     return NULL;
 }
 
-static inline bool is_claimed(const struct loader *loader, uint64_t base, uint64_t end)
+bool loader_is_claimed(const struct loader *loader, uint64_t base, uint64_t size)
 {
-    const struct loader_claim *claim = claim_in(loader, base, end);
+    const struct loader_claim *claim = claim_in(loader, base, base + size);
 
-    return claim && base >= claim->base && end <= claim->end;
+    return claim && base >= claim->base && base + size <= claim->end;
 }
 
 int loader_claim(struct loader *loader, uint64_t base, uint64_t size, const char *what, int number)
@@ -92,7 +96,7 @@ int loader_claim(struct loader *loader, uint64_t base, uint64_t size, const char
     if (claim.end < base)
         return loader_fail(loader, "%s at %#lx has %#lx bytes, which go beyond the end of the address space",
                            claim_text(what, number, text), base, size);
-    if (!inside_memory(loader->request->memory_size, base, claim.end))
+    if (!inside_memory(loader, base, claim.end))
         return fail_outside(loader, &claim);
     other = claim_in(loader, base, claim.end);
     if (other)
@@ -100,6 +104,24 @@ int loader_claim(struct loader *loader, uint64_t base, uint64_t size, const char
                            claim.end, claim_text(other->what, other->number, other_text), other->base, other->end);
     loader->claims[loader->claim_count++] = claim;
     return 0;
+}
+
+bool loader_find_in(const struct loader *loader, uint64_t from, uint64_t end, uint64_t size, uint64_t align,
+                    uint64_t *base)
+{
+    for (uint64_t at = from;;) {
+        const struct loader_claim *claim;
+
+        at = (at + align - 1) & -align;
+        if (at > end || size > end - at)
+            return false;
+        claim = claim_in(loader, at, at + size);
+        if (!claim) {
+            *base = at;
+            return true;
+        }
+        at = claim->end;
+    }
 }
 
 bool loader_find_up(const struct loader *loader, uint64_t from, uint64_t size, uint64_t align, uint64_t *base)
@@ -111,22 +133,11 @@ bool loader_find_up(const struct loader *loader, uint64_t from, uint64_t size, u
         from = LOWEST_PLACE;
     for (unsigned i = 0; i < count; i++) {
         uint64_t at = from > map[i].base ? from : map[i].base;
-        uint64_t map_end = map[i].base + map[i].size;
-        const struct loader_claim *claim;
 
         if (map[i].type != GUEST_MAP_USABLE || map[i].base >= GUEST_ABOVE_4G)
             continue;
-        for (;;) {
-            at = (at + align - 1) & -align;
-            if (at > map_end || size > map_end - at)
-                break;
-            claim = claim_in(loader, at, at + size);
-            if (!claim) {
-                *base = at;
-                return true;
-            }
-            at = claim->end;
-        }
+        if (loader_find_in(loader, at, map[i].base + map[i].size, size, align, base))
+            return true;
     }
     return false;
 }
@@ -161,7 +172,16 @@ bool loader_find_down(const struct loader *loader, uint64_t end, uint64_t size, 
 
 void loader_write(struct loader *loader, uint64_t base, const void *from, uint64_t size)
 {
-    assert(size == 0 || is_claimed(loader, base, base + size));
+    assert(size == 0 || loader_is_claimed(loader, base, size));
     if (loader->write_error == 0 && size > 0)
         loader->write_error = vm_memory_write(loader->request->memory, (gpa_t){ base }, from, size);
+}
+
+uint64_t loader_append(struct loader *loader, uint64_t *at, const void *from, uint64_t size)
+{
+    uint64_t here = *at;
+
+    loader_write(loader, here, from, size);
+    *at += size;
+    return here;
 }

@@ -29,7 +29,8 @@ struct loader_claim {
 struct loader {
     const struct load_request *request;
     struct load_result *result;
-    int write_error; /* of the first loader_write() that failed; image_load() returns it */
+    int write_error;   /* of the first loader_write() that failed; image_load() returns it */
+    uint64_t rom_size; /* memory that ends at 4 GiB, for an image that is there when the guest starts; else 0 */
     unsigned claim_count;
     struct loader_claim claims[LOADER_MAX_CLAIMS];
 };
@@ -49,6 +50,13 @@ int loader_fail_no_room(struct loader *loader, const char *what, int number, uin
  */
 int loader_claim(struct loader *loader, uint64_t base, uint64_t size, const char *what, int number);
 
+/* Is [base, base + size), size > 0, inside of one claim? */
+bool loader_is_claimed(const struct loader *loader, uint64_t base, uint64_t size);
+
+/* The lowest free range inside of [from, end), whatever is there. `align` is a power of two. Nothing is claimed. */
+bool loader_find_in(const struct loader *loader, uint64_t from, uint64_t end, uint64_t size, uint64_t align,
+                    uint64_t *base);
+
 /*
  * The lowest free range at or above `from`, or the highest that ends at or below `end`; `align` is a power of two. Only
  * usable memory below 4 GiB, and never page 0, which guests use for real-mode vectors. Nothing is claimed.
@@ -61,5 +69,8 @@ bool loader_find_down(const struct loader *loader, uint64_t end, uint64_t size, 
  * check each piece.
  */
 void loader_write(struct loader *loader, uint64_t base, const void *from, uint64_t size);
+
+/* Writes at *at and moves *at behind that; where it was. */
+uint64_t loader_append(struct loader *loader, uint64_t *at, const void *from, uint64_t size);
 
 #endif

@@ -9,6 +9,7 @@
 #include <assert.h>
 
 #include "hv/lib/string.h"
+#include "hv/load/acpi_tables.h"
 #include "hv/load/elf.h"
 #include "hv/load/formats.h"
 #include "hv/load/multiboot_info.h"
@@ -112,6 +113,8 @@ static int load_elf(struct loader *loader, struct kernel *kernel)
     error = elf_load(loader, &loaded);
     if (error)
         return error;
+    if (!loaded.has_entry)
+        return loader_fail(loader, "entry %#lx lies in none of the segments", loaded.entry);
     if (loaded.entry > UINT32_MAX)
         return loader_fail(loader, "entry %#lx lies above 4 GiB, but Multiboot starts in 32-bit mode", loaded.entry);
     *kernel = (struct kernel){ loaded.entry, loaded.end };
@@ -137,6 +140,7 @@ int multiboot_load(struct loader *loader)
     error = multiboot_info_place(loader, kernel.end, &info);
     if (error)
         return error;
+    acpi_tables_place(loader);
 
     loader->result->start = (struct guest_start){
         .mode = START_FLAT32,

@@ -6,6 +6,7 @@
 
 #include "hv/lib/string.h"
 #include "hv/load/guest_memory_map.h"
+#include "hv/load/modules.h"
 
 /* Multiboot Specification 0.6.96, 3.3 "Boot information format". */
 enum {
@@ -61,29 +62,15 @@ static_assert(STRINGS_AT + STRINGS_SIZE <= PAGE, "one page holds everything");
 
 static int place_modules(struct loader *loader, uint64_t kernel_end, struct multiboot_module *modules)
 {
-    uint64_t base;
+    uint64_t bases[CONF_MAX_MODULES];
+    int error = modules_place(loader, kernel_end, bases);
 
-    for (unsigned i = 0; i < loader->request->conf->module_count; i++) {
-        const struct image *module = &loader->request->modules[i];
-        int error;
-
-        if (!loader_find_up(loader, kernel_end, module->size, PAGE, &base) &&
-            !loader_find_up(loader, GUEST_HIGH_BASE, module->size, PAGE, &base))
-            return loader_fail_no_room(loader, "module", (int)i + 1, module->size);
-        error = loader_claim(loader, base, module->size, "module", (int)i + 1);
-        if (error)
-            return error;
-        loader_write(loader, base, module->data, module->size);
-        modules[i] = (struct multiboot_module){ .start = (uint32_t)base, .end = (uint32_t)(base + module->size) };
-    }
+    if (error)
+        return error;
+    for (unsigned i = 0; i < loader->request->conf->module_count; i++)
+        modules[i] = (struct multiboot_module){ .start = (uint32_t)bases[i],
+                                                .end = (uint32_t)(bases[i] + loader->request->modules[i].size) };
     return 0;
-}
-
-/* Appends `size` bytes at *at. */
-static void append(struct loader *loader, uint64_t *at, const void *from, uint64_t size)
-{
-    loader_write(loader, *at, from, size);
-    *at += size;
 }
 
 static const char *file_name(const char *path)
@@ -101,19 +88,16 @@ static uint32_t append_cmdline(struct loader *loader, uint64_t *at)
     const char *name = file_name(loader->request->conf->image), *cmdline = loader->request->conf->cmdline;
     uint64_t string = *at;
 
-    append(loader, at, name, strlen(name));
+    loader_append(loader, at, name, strlen(name));
     if (cmdline[0] != '\0')
-        append(loader, at, " ", 1);
-    append(loader, at, cmdline, strlen(cmdline) + 1);
+        loader_append(loader, at, " ", 1);
+    loader_append(loader, at, cmdline, strlen(cmdline) + 1);
     return (uint32_t)string;
 }
 
 static uint32_t append_string(struct loader *loader, uint64_t *at, const char *text)
 {
-    uint64_t string = *at;
-
-    append(loader, at, text, strlen(text) + 1);
-    return (uint32_t)string;
+    return (uint32_t)loader_append(loader, at, text, strlen(text) + 1);
 }
 
 static void write_map(struct loader *loader, uint64_t at, struct multiboot_info *info)
@@ -133,7 +117,7 @@ static void write_map(struct loader *loader, uint64_t at, struct multiboot_info 
             .type = map[i].type,
         };
 
-        append(loader, &at, &entry, sizeof(entry));
+        loader_append(loader, &at, &entry, sizeof(entry));
         if (map[i].base == 0)
             info->mem_lower = (uint32_t)(map[i].size / 1024);
         else if (map[i].base == GUEST_HIGH_BASE)

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a Multiboot kernel is told: modules and the information structure.
- *
- * Modules lie behind the kernel, each at the next page boundary, where GRUB Legacy and QEMU put them; if there is too
- * little room, at the lowest free place from 1 MiB on.
+ * What a Multiboot kernel is told: modules (modules.h) and the information structure.
  *
  * The information structure and all it points to (module list, memory map, strings) are in one page: 0x9000, where QEMU has
  * its structure, or the next page above it that is free. Never page 0, and not the first pages, which kernels overwrite

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* See interrupt.h. SDM vol. 3, 27.6 "Event Injection", 27.7.5 "Interrupt-Window Exiting and Virtual-Interrupt Delivery". */
+#include "arch/x86/interrupt.h"
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/event.h"
+#include "arch/x86/vmcs.h"
+#include "arch/x86/vmx.h"
+#include "arch/x86/vmx_controls.h"
+
+/* After an instruction that shadows interrupts, NMIs wait too: some processors want it so at entry (SDM vol. 3, 27.3.1.5). */
+static bool nmi_possible(const struct vcpu *vcpu, u64 blocking)
+{
+    return !(vcpu->requests & REQUEST_EVENT) && !(blocking & (BLOCKING_BY_STI_MOV_SS | BLOCKING_BY_NMI));
+}
+
+static bool interrupt_possible(const struct vcpu *vcpu, u64 blocking)
+{
+    return !(vcpu->requests & REQUEST_EVENT) && !(blocking & BLOCKING_BY_STI_MOV_SS) &&
+           (vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_IF);
+}
+
+/* The exits that come as soon as an NMI, or an interrupt, can be delivered. */
+static void set_windows(struct vcpu *vcpu, u32 windows)
+{
+    if (vcpu->windows == windows)
+        return;
+    vcpu->windows = windows;
+    vmcs_write(VMCS_PROCESSOR_BASED_CONTROLS, vmx_caps.cpu | windows);
+}
+
+void interrupt_prepare(struct vcpu *vcpu)
+{
+    u64 blocking = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY);
+    u32 windows = 0;
+
+    if (vcpu->nmi_waits && nmi_possible(vcpu, blocking)) {
+        vcpu->nmi_waits = false;
+        event_nmi(vcpu);
+    }
+    if (vcpu->ops->interrupt_waits(vcpu) && interrupt_possible(vcpu, blocking))
+        event_interrupt(vcpu, vcpu->ops->interrupt_take(vcpu));
+    if (vcpu->nmi_waits)
+        windows |= CPU_NMI_WINDOW;
+    if (vcpu->ops->interrupt_waits(vcpu))
+        windows |= CPU_INTERRUPT_WINDOW;
+    set_windows(vcpu, windows);
+}
+
+void interrupt_reblock_nmi(u64 qualification)
+{
+    /* During the delivery of an event the bit is undefined, and what is blocked is right already. */
+    if (!(qualification & QUALIFICATION_NMI_UNBLOCKED) || (vmcs_read(VMCS_IDT_VECTORING_INFO) & INTERRUPTION_VALID))
+        return;
+    vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, vmcs_read(VMCS_GUEST_INTERRUPTIBILITY) | BLOCKING_BY_NMI);
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The task of a guest's processor: it runs the vCPU in slices, sleeps while that is halted, stands aside while somebody holds the VM,
+ * and ends with the VM. The first processor's task also keeps the VM's devices going, and destroys the VM at the end.
+ */
+#include "arch/x86/cpu.h"
+#include "hv/lib/format.h"
+#include "hv/lib/log.h"
+#include "hv/memory_setup.h"
+#include "hv/task.h"
+#include "hv/vm_internal.h"
+#include "hv/vm_list.h"
+#include "mm/atomic.h"
+#include "mm/audit.h"
+
+/* A vCPU runs for this part of a second at least, before a clock of its own interrupts it: 20 microseconds. */
+enum { LEAST_RUN = 50000 };
+
+static u64 earlier(u64 a, u64 b)
+{
+    return a < b ? a : b;
+}
+
+static bool is_first(const struct vm_processor *processor)
+{
+    return processor->vcpu.number == 0;
+}
+
+/* Host TSC at which the guest's time is over; never before it began. (30 days of milliseconds at 5 GHz fit 64 bits.) */
+static u64 end_of_time(const struct vm *vm)
+{
+    if (vm->conf.timeout_ms == 0 || vm->epoch == 0)
+        return TASK_NO_DEADLINE;
+    return vm->epoch + (vm->conf.timeout_ms * vm_environment.tsc_hz + 999) / 1000;
+}
+
+static void check_timeout(struct vm *vm)
+{
+    if (rdtsc() >= end_of_time(vm))
+        vcpu_end(&vm->processors[0]->vcpu, GUEST_END_TIMEOUT, 0, "it still ran after %llu ms",
+                 (unsigned long long)vm->conf.timeout_ms);
+}
+
+static void check_console(struct vm *vm)
+{
+    spin_lock(&vm->devices_lock);
+    guest_console_idle(&vm->console);
+    vm_end_if_expected(vm);
+    spin_unlock(&vm->devices_lock);
+}
+
+/* Whether all of the guest's processors sleep, and no interrupt is on its way to one. Under vm->lock. */
+static bool all_sleep(const struct vm *vm)
+{
+    for (unsigned i = 0; i < vm->processor_count; i++) {
+        const struct vm_processor *processor = vm->processors[i];
+
+        if (!processor->sleeps_for_ever ||
+            (__atomic_load_n(&processor->vcpu.requests, __ATOMIC_ACQUIRE) & REQUEST_INTERRUPT))
+            return false;
+    }
+    return true;
+}
+
+/*
+ * A guest whose processors have all halted with nothing that could wake one has ended. A processor says so of itself under the lock,
+ * and takes it back before it looks at what it was woken for: so an interrupt that is sent is seen here, or its receiver is.
+ */
+static void set_sleep(struct vm_processor *processor, bool for_ever)
+{
+    struct vm *vm = processor->vcpu.vm;
+    const struct vcpu *first = &vm->processors[0]->vcpu;
+    bool over = false;
+
+    if (processor->sleeps_for_ever == for_ever)
+        return;
+    spin_lock(&vm->lock);
+    processor->sleeps_for_ever = for_ever;
+    over = for_ever && all_sleep(vm);
+    spin_unlock(&vm->lock);
+    if (over) {
+        vcpu_end(&processor->vcpu, GUEST_END_HALT, 0, "%s halted at %#llx with interrupts %s",
+                 vm->processor_count > 1 ? "all its processors have halted, the first" : "it",
+                 (unsigned long long)first->exit_rip, first->interruptible ? "on, and no device can raise one" : "off");
+    }
+}
+
+/* The vCPU is not active: sleeps until `next`, or somebody wakes the task. */
+static void sleep(struct vm_processor *processor, u64 next)
+{
+    struct vcpu *vcpu = &processor->vcpu;
+    bool can_wake = vcpu->activity == VCPU_HALTED && vcpu->interruptible && vm_interrupt_can_come(processor);
+
+    set_sleep(processor, next == TASK_NO_DEADLINE && !can_wake);
+    if (!vm_runs(vcpu->vm))
+        return;
+    if (is_first(processor))
+        next = earlier(next, end_of_time(vcpu->vm));
+    task_sleep_until(next);
+}
+
+static void run_slice(struct vm_processor *processor, u64 next)
+{
+    struct vm *vm = processor->vcpu.vm;
+    u64 least = rdtsc() + vm_environment.tsc_hz / LEAST_RUN; /* whatever its clocks say, it gets on */
+    u64 until = earlier(next > least ? next : least, earlier(processor->slice_end, task_next_wake()));
+
+    vcpu_run(&processor->vcpu, is_first(processor) ? earlier(until, end_of_time(vm)) : until);
+    if (rdtsc() < processor->slice_end && !task_should_yield())
+        return;
+    if (is_first(processor))
+        check_console(vm);
+    task_yield();
+    processor->slice_end = rdtsc() + vm_environment.slice_ticks;
+}
+
+/* Between two stays in the guest, with the VM not held. */
+static void step(struct vm_processor *processor)
+{
+    struct vcpu *vcpu = &processor->vcpu;
+    u64 next;
+
+    set_sleep(processor, false);
+    next = vm_clocks_run(processor);
+    vcpu_wake_if_due(vcpu);
+    if (vcpu->activity == VCPU_ACTIVE)
+        run_slice(processor, next);
+    else
+        sleep(processor, next);
+}
+
+/* False: somebody holds the VM. Pairs with vm_hold(): either the hold is seen here, or who holds waits for is_out. */
+static bool come_out(struct vm_processor *processor)
+{
+    if (processor->is_out && atomic_read(&processor->vcpu.vm->holds) == 0)
+        return true;
+    (void)atomic_xchg(&processor->is_out, 1);
+    if (atomic_read(&processor->vcpu.vm->holds) == 0)
+        return true;
+    vcpu_unload(&processor->vcpu);
+    atomic_write(&processor->is_out, 0);
+    return false;
+}
+
+static void run(struct vm_processor *processor)
+{
+    struct vcpu *vcpu = &processor->vcpu;
+    struct vm *vm = vcpu->vm;
+
+    processor->slice_end = rdtsc() + vm_environment.slice_ticks;
+    while (vm_runs(vm)) {
+        atomic_and(&vcpu->requests, ~(u32)REQUEST_LEAVE); /* what it was made for is looked at now */
+        if (come_out(processor))
+            step(processor);
+        else
+            task_sleep_until(is_first(processor) ? end_of_time(vm) : TASK_NO_DEADLINE);
+        if (is_first(processor))
+            check_timeout(vm);
+    }
+    vcpu_unload(vcpu);
+    atomic_write(&processor->is_out, 0);
+}
+
+/* Before its memory goes: afterwards there is nothing to look at. */
+static void audit(struct vm *vm)
+{
+    if (!vm_environment.audit)
+        return;
+    vm->violations = vm_memory_audit(vm->memory);
+    log_line("audit: %s: %u violations, %llu tables", vm->conf.name, vm->violations,
+             (unsigned long long)vm->stats.tables);
+}
+
+static void finish(struct vm *vm)
+{
+    guest_console_flush(&vm->console);
+    vm_wait_unused(vm);
+    vm->stats = vm_memory_get_stats(vm->memory);
+    vm_log_end(vm);
+    audit(vm);
+    vm_destroy(vm); /* others may need the memory */
+}
+
+void vm_processor_run(void *argument)
+{
+    struct vm_processor *processor = argument;
+    struct vm *vm = processor->vcpu.vm;
+
+    run(processor);
+    (void)atomic_add(&vm->tasks, (u32)-1);
+    if (!is_first(processor)) {
+        task_wake(vm->processors[0]->task);
+        return;
+    }
+    while (atomic_read(&vm->tasks) != 0)
+        task_sleep_until(TASK_NO_DEADLINE);
+    finish(vm);
+}
+
+int vm_start(struct vm *vm)
+{
+    vm->tasks = vm->processor_count;
+    for (unsigned i = 0; i < vm->processor_count; i++) {
+        struct vm_processor *processor = vm->processors[i];
+        char name[CONF_NAME_SIZE + 8];
+
+        format_text(name, sizeof(name), vm->processor_count > 1 ? "%s/%u" : "%s", vm->conf.name, i);
+        int error = task_create(name, vm_processor_run, processor, processor->vcpu.processor, &processor->task);
+        if (error)
+            return error;
+    }
+    return 0;
+}
