@@ -13,7 +13,7 @@
 #include "hv/lib/format.h"
 #include "hv/lib/string.h"
 
-enum { SLAT_AT_END, SLAT_SLICE, SLAT_AUDIT, SLAT_NX_LARGE_PAGES, SLAT_PROCESSORS, SLAT_KEYS };
+enum { SLAT_AT_END, SLAT_SLICE, SLAT_AUDIT, SLAT_CONSOLE, SLAT_NX_LARGE_PAGES, SLAT_PROCESSORS, SLAT_KEYS };
 enum { SCRIPT_DO, SCRIPT_KEYS };
 enum { MOST_KEYS = CONF_GUEST_KEYS };
 
@@ -57,6 +57,11 @@ static int set_audit(const struct conf_setting *setting)
     return conf_word(setting, yes_no_names, YES_NO_COUNT, &setting->conf->audit);
 }
 
+static int set_console(const struct conf_setting *setting)
+{
+    return conf_word(setting, choice_names, CHOICE_COUNT, &setting->conf->console);
+}
+
 static int set_nx_large_pages(const struct conf_setting *setting)
 {
     return conf_word(setting, choice_names, CHOICE_COUNT, &setting->conf->nx_large_pages);
@@ -78,6 +83,7 @@ static const struct conf_key slat_keys[SLAT_KEYS] = {
     [SLAT_AT_END] = { "at-end", 64, false, set_at_end },
     [SLAT_SLICE] = { "slice", 64, false, set_slice },
     [SLAT_AUDIT] = { "audit", 64, false, set_audit },
+    [SLAT_CONSOLE] = { "console", 64, false, set_console },
     [SLAT_NX_LARGE_PAGES] = { "nx-large-pages", 64, false, set_nx_large_pages },
     [SLAT_PROCESSORS] = { "processors", 64, false, set_processors },
 };

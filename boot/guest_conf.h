@@ -92,6 +92,7 @@ struct slat_conf {
     uint32_t guest_count;
     uint32_t slice_us;       /* how long a guest runs before the next one's turn, in microseconds */
     uint32_t audit;          /* 1: whenever a guest ends, the invariants of the memory core are checked everywhere */
+    uint32_t console;        /* enum conf_choice: whether the monitor's commands can be typed at the serial port */
     uint32_t nx_large_pages; /* enum conf_choice: guests cannot execute from large pages; executing splits them */
     uint32_t processors;     /* of the machine, that slat uses at most */
     uint32_t command_count;

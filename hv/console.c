@@ -75,9 +75,11 @@ bool console_shows(const struct vm *vm)
     return atomic_read(&console.connected) == vm;
 }
 
-bool console_in_row(void)
+void console_end_row(void)
 {
-    return console.in_row || console.editor.is_open;
+    if (console.in_row || console.editor.is_open)
+        serial_write("\n", 1);
+    console.in_row = console.editor.is_open = false;
 }
 
 /* A line of an answer. */

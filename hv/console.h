@@ -30,8 +30,8 @@ void console_write(const char *text, size_t length);
  */
 void console_guest_byte(const struct vm *vm, u8 byte);
 
-/* For a panic, which takes no lock: somebody's row is on the terminal, and has to end before other lines. */
-bool console_in_row(void);
+/* For a panic, which takes no lock: ends the row that somebody has on the terminal. Nobody else prints any more. */
+void console_end_row(void);
 
 /* Whether console_guest_byte() shows what this guest sends: its lines need not be shown, too. */
 bool console_shows(const struct vm *vm);

@@ -4,6 +4,7 @@
 
 #include "arch/x86/cpu.h"
 #include "arch/x86/firmware.h"
+#include "arch/x86/irq.h"
 #include "arch/x86/paging.h"
 #include "arch/x86/panic.h"
 #include "arch/x86/processor.h"
@@ -12,6 +13,7 @@
 #include "arch/x86/start.h"
 #include "arch/x86/vmx.h"
 #include "hv/background.h"
+#include "hv/console.h"
 #include "hv/lib/format.h"
 #include "hv/lib/log.h"
 #include "hv/lib/string.h"
@@ -24,7 +26,6 @@
 #include "hv/vm_list.h"
 #include "mm/frame.h"
 #include "mm/port.h"
-#include "mm/spinlock.h"
 
 static struct vm *vms[CONF_MAX_GUESTS];
 static unsigned vm_count;
@@ -33,23 +34,23 @@ static enum conf_at_end at_end = AT_END_HALT; /* until the configuration is know
 /* Pieces stay whole. A report of a panic takes no lock: whoever has it is stopped, perhaps in the middle of a line. */
 static void write_to_devices(const char *text, size_t length)
 {
-    static struct spinlock lock;
     static bool line_is_open;
 
     if (panic_is_reporting()) {
         if (line_is_open)
             serial_write("\n", 1);
         line_is_open = false;
+        console_end_row();
         serial_write(text, length);
         screen_write(text, length);
         return;
     }
-    spin_lock(&lock);
+    spin_lock(&console_lock);
     line_is_open = true;
-    serial_write(text, length);
+    console_write(text, length);
     screen_write(text, length);
     line_is_open = false;
-    spin_unlock(&lock);
+    spin_unlock(&console_lock);
 }
 
 static _Noreturn void reboot(void)
@@ -244,8 +245,11 @@ _Noreturn void hv_main(const struct boot_info *info)
     set_environment(info, conf);
     for (u32 i = 0; i < conf->guest_count; i++)
         create_guest(info, &conf->guests[i]);
-    if (background_start() || script_start(conf))
+    if (background_start() || script_start(conf) || console_start((enum conf_choice)conf->console, info->tsc_hz))
         stop("no memory for the monitor");
+    /* Without it a text that is pasted would come faster than the console's task looks. */
+    if (conf->console != CHOICE_NO && irq_route(SERIAL_IRQ, console_interrupt) == 0)
+        serial_enable_receive_interrupt();
     u64 tsc_at_entry = info->tsc_at_entry;
     memory_setup_free_boot_data(info);
 

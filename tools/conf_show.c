@@ -59,6 +59,8 @@ static void put_guest(struct writer *writer, const struct guest_conf *guest)
         put_quoted(writer, "module", guest->modules[i].text);
     if (guest->format == IMAGE_AUTO || guest->format == IMAGE_FLAT) {
         put(writer, "start = %s\n", flat_start_names[guest->start]);
+    }
+    if ((guest->format == IMAGE_AUTO || guest->format == IMAGE_FLAT) && guest->start != FLAT_RESET) {
         put_address(writer, "load", guest->load, guest->memory);
         put_address(writer, "entry", guest->entry, guest->memory);
     }
@@ -83,7 +85,9 @@ size_t conf_show(const struct slat_conf *conf, char *to, size_t size)
     put(&writer, "[slat]\nat-end = %s\n", at_end_names[conf->at_end]);
     put_number(&writer, "slice", conf->slice_us, conf_us_units);
     put(&writer, "audit = %s\n", yes_no_names[conf->audit]);
+    put(&writer, "console = %s\n", choice_names[conf->console]);
     put(&writer, "nx-large-pages = %s\n", choice_names[conf->nx_large_pages]);
+    put(&writer, "processors = %u\n", conf->processors);
     for (unsigned i = 0; i < conf->guest_count; i++)
         put_guest(&writer, &conf->guests[i]);
     if (conf->command_count)

@@ -25,6 +25,8 @@ void serial_drain(void);
  */
 int serial_read(void);
 
+enum { SERIAL_IRQ = 4 };
+
 /* The port raises IRQ 4 when something has come. The handler is serial_receive_interrupt(), on any processor. */
 void serial_enable_receive_interrupt(void);
 void serial_receive_interrupt(void);

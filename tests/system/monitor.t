@@ -81,7 +81,7 @@ E2
         line_like($run, qr/^slat: audit: $guest: 0 violations/, "$guest: its memory is in order at the end");
     }
     line_like($run, qr/^slat: script: 37 commands, 0 failed$/, 'the script');
-    answers_like($run, qr/help +this list$/);
+    answers_like($run, qr/  help \[COMMAND\] +this list, or how a command is used$/);
     answers_like($run, qr/writer: running, 16384 KiB$/);
     answers_like($run, qr/writer: running, paused, 16384 KiB$/);
     answers_like($run, qr/writer: slot 0: pages 0 to 0xfff$/);
