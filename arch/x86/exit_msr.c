@@ -10,6 +10,7 @@
 #include "arch/x86/msr.h"
 #include "arch/x86/msr_bitmap.h"
 #include "arch/x86/vmcs.h"
+#include "arch/x86/vmx.h"
 #include "hv/lib/string.h"
 #include "mm/port.h"
 
@@ -70,7 +71,7 @@ static int read(struct vcpu *vcpu, u32 msr, u64 *value)
         *value = 0;
         return 0;
     default:
-        return -ENOENT;
+        return guest_mtrr_read(&vcpu->registers.mtrr, msr, value);
     }
 }
 
@@ -123,7 +124,7 @@ static int write(struct vcpu *vcpu, u32 msr, u64 value)
     case MSR_MISC_ENABLE:
         return 0;
     default:
-        return -ENOENT;
+        return guest_mtrr_write(&vcpu->registers.mtrr, msr, value, vmx_caps.physical_bits);
     }
 }
 

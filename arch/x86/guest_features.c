@@ -10,7 +10,7 @@
 enum { LEAF_FREQUENCY = 0x16, LEAF_TOPOLOGY_V2 = 0x1f };
 static const u32 LEAF_EXTENDED = 0x80000000;
 
-/* Leaf 1. Absent: MONITOR, VMX, SMX, EIST, TM2, debug store, PDCM, PCID, DCA; MCE, MTRR, MCA, thermal monitor. */
+/* Leaf 1. Absent: MONITOR, VMX, SMX, EIST, TM2, debug store, PDCM, PCID, DCA; MCE, MCA, thermal monitor. */
 static const u32 F1_ECX = BIT(0) /* SSE3 */ | BIT(1) /* PCLMULQDQ */ | BIT(9) /* SSSE3 */ | BIT(13) /* CMPXCHG16B */ |
                           BIT(19) /* SSE4.1 */ | BIT(20) /* SSE4.2 */ | BIT(22) /* MOVBE */ | BIT(23) /* POPCNT */ |
                           BIT(25) /* AES */ | BIT(30) /* RDRAND */;
@@ -24,7 +24,7 @@ static const u32 F1_EDX = BIT(0) /* FPU */ | BIT(1) /* VME */ | BIT(2) /* DE */ 
                           BIT(19) /* CLFLUSH */ | BIT(23) /* MMX */ | BIT(24) /* FXSR */ | BIT(25) /* SSE */ |
                           BIT(26) /* SSE2 */;
 static const u32 F1_EDX_FXSR = BIT(24);
-static const u32 F1_EDX_MADE = BIT(9) /* APIC */;
+static const u32 F1_EDX_MADE = BIT(9) /* APIC */ | BIT(12) /* MTRR */;
 static const u32 F1_EBX = 0xff00; /* CLFLUSH line size; the rest depends on who asks */
 
 /* Leaf 6: the local APIC's timer always counts. */

@@ -8,6 +8,7 @@
 #define ARCH_X86_VCPU_H
 
 #include "arch/x86/exit_reasons.h"
+#include "arch/x86/guest_mtrr.h"
 #include "arch/x86/guest_start.h"
 #include "boot/guest_conf.h"
 #include "mm/vcpu_memory.h"
@@ -74,6 +75,7 @@ struct vcpu_registers {
     u64 xcr0;
     u64 dr[4], dr6, cr2;
     u64 star, lstar, cstar, fmask, kernel_gs_base, tsc_aux;
+    struct guest_mtrr mtrr; /* decides nothing: never loaded */
 };
 
 struct vcpu {

@@ -17,7 +17,9 @@ void vcpu_post_nmi(struct vcpu *vcpu)
 void vcpu_init(struct vcpu *vcpu)
 {
     vcpu_make_current(vcpu);
+    u64 pat = vmcs_read(VMCS_GUEST_PAT);
     guest_state_reset();
+    vmcs_write(VMCS_GUEST_PAT, pat); /* memory types survive INIT, as the MTRRs do (SDM vol. 3, table 10-1) */
     vcpu->flush_vpid = true;
     memset(vcpu->gpr, 0, sizeof(vcpu->gpr));
     vcpu->gpr[RDX] = cpuid(1).eax; /* family, model, stepping */

@@ -70,6 +70,7 @@ void vcpu_switch_reset(struct vcpu *vcpu)
     *(u32 *)(area + MXCSR_OFFSET) = MXCSR_INIT;
     vcpu->registers.xcr0 = XCR0_X87;
     vcpu->registers.dr6 = DR6_RESET;
+    guest_mtrr_reset(&vcpu->registers.mtrr);
 }
 
 static void extended_state_save(struct vcpu *vcpu)
