@@ -111,12 +111,12 @@ $(BUILD)/fuzz/%.o: %.c
 $(BUILD)/unit/%: $(BUILD)/host/tests/unit/test_%.o $$(call objects,host,$$(unit_$$*))
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(SANITIZE) -o $@ $^ -lcmocka -lpthread
+	$(Q)$(CC) $(SANITIZE) -o $@ $^ -lcmocka -lpthread $(unit_libs_$*)
 
 $(BUILD)/fuzzer/%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o $$(call objects,fuzz,$$(fuzz_$$*))
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(fuzz_libs_$*)
 
 # Every program that tests the memory core: tests/mutants/run and tools/coverage run them.
 MM_SUITES = $(foreach unit,$(UNITS),$(if $(findstring port_host.c,$(unit_$(unit))),$(BUILD)/unit/$(unit))) \

@@ -63,7 +63,7 @@ static void check_guest(const struct guest_conf *guest)
     }
     REQUIRE(guest->format < IMAGE_FORMAT_COUNT);
     REQUIRE(guest->memory >= 4096 && guest->memory <= 1ull << 40 && guest->memory % 4096 == 0);
-    REQUIRE(guest->processors == 1);
+    REQUIRE(guest->processors >= 1 && guest->processors <= CONF_MAX_PROCESSORS);
     REQUIRE(guest->start < FLAT_START_COUNT);
     REQUIRE(guest->entry >= guest->load);
     if (guest->format == IMAGE_FLAT)

@@ -21,9 +21,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { RECORD = 8 };
 
 /* Where devices are, and their neighbours; the rest of the ports by the other choice. */
-static const u16 ports[] = { 0x20,  0x21,  0xa0,  0xa1, 0x4d0, 0x4d1, 0x40,  0x41,  0x42,   0x43,  0x61,  0x60,
-                             0x64,  0x70,  0x71,  0x80, 0x92,  0xf4,  0xf7,  0x3f8, 0x3f9,  0x3fa, 0x3fb, 0x3fc,
-                             0x3fd, 0x3fe, 0x3ff, 0x1f, 0x3f,  0xf3,  0x3f7, 0xcf8, 0xfffe, 0xffff };
+static const u16 ports[] = { 0x20,   0x21,  0xa0,  0xa1,  0x4d0, 0x4d1, 0x40,  0x41,  0x42,  0x43,  0x61,
+                             0x60,   0x64,  0x70,  0x71,  0x80,  0x92,  0xf4,  0xf7,  0x3f8, 0x3f9, 0x3fa,
+                             0x3fb,  0x3fc, 0x3fd, 0x3fe, 0x3ff, 0x1f,  0x3f,  0xf3,  0x3f7, 0xcf8, 0xfffe,
+                             0xffff, 0x510, 0x511, 0x600, 0x602, 0x604, 0x605, 0x608, 0x60b };
 
 static struct platform platform;
 static unsigned ends;
@@ -41,6 +42,20 @@ static void take_exit(void *context, u32 status)
 static void reset(void *context)
 {
     ends++;
+}
+
+static bool deliver(void *context, const struct apic_message *message)
+{
+    CHECK(message->mode != APIC_STARTUP && message->mode != 3 && message->shorthand == APIC_NO_SHORTHAND);
+    return message->vector & 1;
+}
+
+static bool intr_high;
+
+static void intr(void *context, bool high)
+{
+    CHECK(high != intr_high);
+    intr_high = high;
 }
 
 static u64 absent(void)
@@ -82,11 +97,12 @@ static void check_pic(u8 what)
 {
     if (what & 1) {
         unsigned irq = what >> 2 & 15;
-        pic_set_line(&platform.pic, irq == 2 ? 9 : irq, what & 2);
+        platform_set_irq(&platform, irq & (irq - 1) ? irq : 9, what & 2); /* 0, 4, 8 are the platform's own */
     }
-    if (pic_pending(&platform.pic) && (what & 0x40)) {
+    CHECK(pic_pending(&platform.pic) == intr_high);
+    if (intr_high && (what & 0x40)) {
         u8 in_service[2] = { platform.pic.chips[0].isr, platform.pic.chips[1].isr };
-        u8 vector = pic_acknowledge(&platform.pic);
+        u8 vector = platform_acknowledge(&platform);
         const struct pic *chip = &platform.pic.chips[0];
         unsigned which = 0;
 
@@ -96,6 +112,7 @@ static void check_pic(u8 what)
         CHECK((vector & 0xf8) == (chip->vector & 0xf8));
         /* What was acknowledged is now in service, if it was not ended at once. */
         CHECK(chip->auto_eoi || chip->isr != in_service[which] || chip->special_mask);
+        CHECK(pic_pending(&platform.pic) == intr_high);
     }
     CHECK(platform.pic.chips[0].lowest < 8 && platform.pic.chips[1].lowest < 8);
 }
@@ -103,16 +120,39 @@ static void check_pic(u8 what)
 static void check_uart(u8 byte)
 {
     struct uart *uart = &platform.com1;
-    bool room = uart_can_receive(uart);
+    bool room = platform_can_receive(&platform);
 
     if (byte & 0x80) {
-        CHECK(uart_receive(uart, byte) == room);
+        CHECK(platform_receive(&platform, byte) == room);
         if (room)
             CHECK(uart->fifo_count > 0);
     }
     CHECK(uart->fifo_count <= UART_FIFO_SIZE && uart->fifo_first < UART_FIFO_SIZE);
     CHECK(uart->fcr & 1 || uart->fifo_count <= 1);
+    CHECK(!(platform.lines & 1 << 4) == !uart_irq_line(uart));
     CHECK(uart_irq_pending(uart) == !(uart_ops.read(uart, 2, 0) & 1));
+}
+
+/* What is said to come next comes then, and not before. */
+static void check_time(u64 now)
+{
+    u64 next = platform_next_event_ns(&platform);
+    const struct cmos *cmos = &platform.cmos;
+    struct cmos copy = *cmos;
+
+    CHECK(next > now);
+    CHECK(next == PLATFORM_NEVER || platform_can_interrupt(&platform));
+    CHECK(platform.pit_ns == now && cmos->flags_ns == now);
+    CHECK(cmos->alarm_second == CMOS_NEVER || cmos->alarm_second > now / 1000000000);
+    CHECK(cmos->alarm_second == CMOS_NEVER || cmos->alarm_second <= now / 1000000000 + 86400 * 2);
+    next = cmos_next_irq_ns(cmos);
+    CHECK(cmos_irq_line(cmos) ? next == CMOS_NEVER : next > now);
+    if (next != CMOS_NEVER) {
+        cmos_run(&copy, next - 1);
+        CHECK(!cmos_irq_line(&copy));
+        cmos_run(&copy, next);
+        CHECK(cmos_irq_line(&copy));
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -122,9 +162,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                                    .processors = 1,
                                                    .console = console,
                                                    .exit = take_exit,
-                                                   .reset = reset };
+                                                   .reset = reset,
+                                                   .power_off = reset,
+                                                   .deliver = deliver,
+                                                   .intr = intr };
     u64 now = 0;
 
+    intr_high = false;
     platform_init(&platform, &config);
     ends = 0;
     for (; size >= RECORD; data += RECORD, size -= RECORD) {
@@ -139,11 +183,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         now += (u64)data[3] << (data[0] >> 2 & 15) * (data[0] & 0x40 ? 3 : 1);
         memcpy(&value, data + 4, sizeof value);
         if (data[0] & 0x20) {
-            value = port_bus_read(&platform.bus, port, width, now);
+            value = platform_port_read(&platform, port, width, now);
             check_reads_of_absent(port, width, value);
             CHECK(ends == ends_before);
         } else {
-            port_bus_write(&platform.bus, port, width, value, now);
+            platform_port_write(&platform, port, width, value, now);
         }
         CHECK(absent() - absent_before <= 1);
         CHECK(platform.bus.absent_seen == (absent() > 0));
@@ -151,6 +195,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_pit(now);
         check_pic(data[7]);
         check_uart(data[6]);
+        if (data[7] & 0x80)
+            platform_mmio_write(&platform, data[6] & 0x10, 4, value, now);
+        platform_run(&platform, now);
+        CHECK(pic_pending(&platform.pic) == intr_high);
+        check_time(now);
     }
     return 0;
 }

@@ -19,7 +19,7 @@ struct head {
     u8 format;       /* enum image_format */
     u8 start;        /* enum flat_start */
     u8 memory;       /* index in memory_sizes */
-    u8 module_count; /* of CONF_MAX_MODULES + 1 */
+    u8 module_count; /* of CONF_MAX_MODULES + 1; and so many times that, less one, processors */
     u16 module_size; /* of the first; the others have one byte less each */
     u16 cmdline_length;
     u32 load; /* flat: in units of 16 bytes; entry in bytes from there */
@@ -51,10 +51,10 @@ static u8 *copy(const u8 *from, u64 size)
 
 static void check_start(const struct vm_memory *memory, const struct guest_start *start)
 {
-    u64 segment = start->mode == START_REAL ? (u64)start->cs << 4 : 0;
+    u64 segment = start->mode == START_REAL ? (u64)start->cs << 4 : start->mode == START_RESET ? 0xffff0000 : 0;
     u64 stack = start->mode == START_REAL ? (u64)start->ds << 4 : 0;
 
-    require(start->mode <= START_LONG64, "an unknown mode");
+    require(start->mode <= START_RESET, "an unknown mode");
     require(fake_vm_memory_at(memory, segment + start->rip, 1) != NULL, "entry outside the guest's memory");
     require(segment + start->rip < GUEST_ABOVE_4G, "entry beyond what is reachable");
     require(start->rsp == 0 || fake_vm_memory_at(memory, stack + start->rsp - 0x1000, 0x1000) != NULL,
@@ -105,15 +105,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct load_result result;
     struct head head;
     const u8 *rest = data + sizeof(head);
-    u64 rest_size = size - sizeof(head);
+    u64 rest_size = size - sizeof(head), rom_size;
     int error;
 
     if (size < sizeof(head))
         return 0;
     memcpy(&head, data, sizeof(head));
     memset(&conf, 0, sizeof(conf));
-    conf.format = head.format % (IMAGE_LINUX + 1);
-    conf.start = head.start % (FLAT_64 + 1);
+    conf.format = head.format % (IMAGE_PVH + 1);
+    conf.start = head.start % (FLAT_RESET + 1);
+    conf.processors = 1 + head.module_count / (CONF_MAX_MODULES + 1) % CONF_MAX_PROCESSORS;
     conf.load = (u64)head.load << 4;
     conf.entry = conf.load + head.entry;
     conf.memory = memory_sizes[head.memory % (sizeof(memory_sizes) / sizeof(memory_sizes[0]))];
@@ -124,6 +125,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     request.memory_size = conf.memory;
     request.memory = fake_vm_memory_create(conf.memory);
     request.image = (struct image){ copy(rest, rest_size), rest_size };
+    rom_size = image_rom_size(&conf, &request.image);
+    if (rom_size)
+        fake_vm_memory_add_rom(request.memory, rom_size);
     memset(&result, 0xee, sizeof(result));
 
     error = image_load(&request, &result);

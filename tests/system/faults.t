@@ -8,15 +8,15 @@ use Slat;
 use Test::More;
 
 my $faulty = build() . '/faulty';
-my @make = ('make', '-s', "BUILD=$faulty", 'HV_TEST_SOURCES=tests/system/faulty_cpuid.c',
-    'HV_TEST_LDFLAGS=-Wl,--wrap=guest_cpuid');
+my @make = ('make', '-s', "BUILD=$faulty", 'HV_TEST_SOURCES=tests/system/faulty_cpuid.c tests/system/faulty_processors.c',
+    'HV_TEST_LDFLAGS=-Wl,--wrap=guest_cpuid,--wrap=task_run_all');
 my $made = do { local $ENV{MAKEFLAGS} = ''; system(@make, "$faulty/slat.efi") };
 is $made, 0, 'a slat that breaks is built' or BAIL_OUT('the build failed');
 
 my $hex = qr/[0-9a-f]+/;
 my $fault = qr/page fault \(#PF\) /;
 my $read_only = qr/${fault}in write_byte\+0x$hex: a write to a page that is read-only, 0xffffffff8/;
-my @callers = qw(break_slat __wrap_guest_cpuid exit_cpuid exit_dispatch vcpu_run vm_run task_main);
+my @callers = qw(break_slat __wrap_guest_cpuid exit_cpuid exit_dispatch vcpu_run vm_processor_run task_main);
 my @cases = (
     # what breaks, the cause as it is reported, who did it, whether an exception shows registers, and a trace whose end is lost
     [ 'a write to a null pointer', qr/${fault}in write_null\+0x$hex: a write to a page that is not mapped, 0xc: a null pointer/,
@@ -79,6 +79,39 @@ E2
         line_like($run, qr/^slat:   EXIT_REASON +0xa$/, 'with the exit that was handled: CPUID');
         line_like($run, qr/^slat:   EPT_POINTER +0x$hex$/, 'and its EPT');
     };
+}
+
+# Several processors: one reports, and stops the others wherever they are; most of the time one of them has the output.
+for my $case (
+    [ 'a fault beside others that write', 3, 0, qr/\S*faulty_cpuid\.c:\d+: fail_assertion: assertion failed: answer == 42/ ],
+    [ 'a fault of another processor', 13, 1, qr/processor 1 alone/ ],
+    [ 'faults of all at once', 14, qr/[0-3]/, qr/processor [0-3] of several/ ],
+) {
+    my ($name, $number, $apic_id, $cause) = @$case;
+    for my $model (qw(sapphire_rapids corei7_sandy_bridge_2600k)) {
+        subtest "$name, $model" => sub {
+            my $run = boot(efi => "$faulty/slat.efi", options => [ '--cpus', 4, '--cpu-model', $model ], conf => <<"E2");
+[guest break]
+image = break_slat.elf
+cmdline = how=$number
+memory = 4M
+expect-end = exit 0
+[guest neighbour]
+image = spin.elf
+memory = 4M
+timeout = 2s
+E2
+            is $run->{status}, 2, 'stopped, and the machine is off';
+            my @lines = @{ $run->{lines} };
+            my @reports = grep { $lines[$_] =~ /PANIC in slat/ } 0 .. $#lines;
+            is scalar @reports, 1, 'one report' or return diag join "\n", @lines;
+            like $lines[ $reports[0] ], qr/^slat: PANIC in slat \S+ on the processor with APIC ID $apic_id: $cause/, 'the fault';
+            like $lines[-1], qr/^slat: result: stopped \($cause/, 'the result';
+            ok((grep { /^slat: noise of processor/ } @lines[ 0 .. $reports[0] - 1 ]), 'others wrote before');
+            my @after = grep { /noise of processor/ } @lines[ $reports[0] + 1 .. $#lines ];
+            is "@after", '', 'and nothing afterwards';
+        };
+    }
 }
 
 # What the configuration asks for is done after a fault, too: a person at the screen wants to read it.

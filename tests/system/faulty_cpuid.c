@@ -7,11 +7,12 @@
 
 #include "arch/x86/guest_features.h"
 #include "arch/x86/panic.h"
+#include "tests/system/faulty.h"
 
 enum { FAULT_LEAF = 0x534c4154 };
 
-struct cpuid_result __real_guest_cpuid(u32 leaf, u32 subleaf, u64 guest_cr4);
-struct cpuid_result __wrap_guest_cpuid(u32 leaf, u32 subleaf, u64 guest_cr4);
+struct cpuid_result __real_guest_cpuid(const struct vcpu *vcpu, u32 leaf, u32 subleaf);
+struct cpuid_result __wrap_guest_cpuid(const struct vcpu *vcpu, u32 leaf, u32 subleaf);
 
 static u8 writable_code[16] = { 0xc3 };
 static const u8 constant[16] = { 1 };
@@ -109,14 +110,18 @@ __attribute__((noinline)) static void break_slat(u32 how)
     case 12:
         panic_add_report(faulty_report);
         panic("the %s", "report faults");
+    case 13:
+        return faulty_processors_break(FAULT_OTHER);
+    case 14:
+        return faulty_processors_break(FAULT_TOGETHER);
     default:
         return;
     }
 }
 
-struct cpuid_result __wrap_guest_cpuid(u32 leaf, u32 subleaf, u64 guest_cr4)
+struct cpuid_result __wrap_guest_cpuid(const struct vcpu *vcpu, u32 leaf, u32 subleaf)
 {
     if (leaf == FAULT_LEAF)
         break_slat(subleaf);
-    return __real_guest_cpuid(leaf, subleaf, guest_cr4);
+    return __real_guest_cpuid(vcpu, leaf, subleaf);
 }

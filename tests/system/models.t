@@ -21,6 +21,10 @@ memory = 8M
 [guest cpuid]
 image = cpuid.elf
 memory = 4M
+[guest cpuid-of-3]
+image = cpuid.elf
+processors = 3
+memory = 4M
 [guest msr]
 image = msr.elf
 memory = 4M
@@ -32,8 +36,23 @@ memory = 4M
 image = fpu_neighbour.elf
 cmdline = seed=2
 memory = 4M
+[guest features]
+image = features.elf
+memory = 4M
+[guest vectors]
+image = vector_neighbour.elf
+cmdline = seed=1
+memory = 8M
+[guest few-vectors]
+image = vector_neighbour.elf
+cmdline = seed=2 xcr0=3
+memory = 8M
+[guest xsave]
+image = xsave.elf
+cmdline = avx=1
+memory = 4M
 E2
-my @names = qw(hello real long cpuid msr left right);
+my @names = qw(hello real long cpuid cpuid-of-3 msr left right features vectors few-vectors xsave);
 
 sub runs_all {
     my ($model, $report, @options) = @_;

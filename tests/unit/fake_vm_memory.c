@@ -8,16 +8,15 @@
 
 #include "hv/load/guest_memory_map.h"
 
-enum { MAX_WRITES = 256 };
+enum { MAX_WRITES = 256, PARTS = 3 }; /* parts: below and above 4 GiB, ROM */
 
 struct write {
     u64 base, end;
 };
 
 struct vm_memory {
-    u64 size[2]; /* below and above 4 GiB */
-    u8 *bytes[2];
-    u64 written;
+    u64 base[PARTS], size[PARTS];
+    u8 *bytes[PARTS];
     unsigned writes_left;
     unsigned write_count;
     struct write writes[MAX_WRITES];
@@ -42,6 +41,7 @@ struct vm_memory *fake_vm_memory_create(u64 size)
     if (!vm)
         abort();
     vm->size[0] = size < GUEST_BELOW_4G ? size : GUEST_BELOW_4G;
+    vm->base[1] = GUEST_ABOVE_4G;
     vm->size[1] = size - vm->size[0];
     for (int i = 0; i < 2; i++)
         vm->bytes[i] = map_zeros(vm->size[i]);
@@ -49,9 +49,16 @@ struct vm_memory *fake_vm_memory_create(u64 size)
     return vm;
 }
 
+void fake_vm_memory_add_rom(struct vm_memory *vm, u64 size)
+{
+    vm->base[2] = GUEST_ABOVE_4G - size;
+    vm->size[2] = size;
+    vm->bytes[2] = map_zeros(size);
+}
+
 void fake_vm_memory_destroy(struct vm_memory *vm)
 {
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < PARTS; i++)
         if (vm->bytes[i])
             munmap(vm->bytes[i], vm->size[i]);
     free(vm);
@@ -59,12 +66,13 @@ void fake_vm_memory_destroy(struct vm_memory *vm)
 
 static u8 *find(const struct vm_memory *vm, u64 gpa, u64 size)
 {
-    int part = gpa >= GUEST_ABOVE_4G;
-    u64 offset = part ? gpa - GUEST_ABOVE_4G : gpa;
+    for (int i = 0; i < PARTS; i++) {
+        u64 offset = gpa - vm->base[i];
 
-    if (offset > vm->size[part] || size > vm->size[part] - offset || !vm->bytes[part])
-        return NULL;
-    return vm->bytes[part] + offset;
+        if (gpa >= vm->base[i] && offset <= vm->size[i] && size <= vm->size[i] - offset && vm->bytes[i])
+            return vm->bytes[i] + offset;
+    }
+    return NULL;
 }
 
 const u8 *fake_vm_memory_at(const struct vm_memory *vm, u64 gpa, u64 size)
@@ -72,9 +80,14 @@ const u8 *fake_vm_memory_at(const struct vm_memory *vm, u64 gpa, u64 size)
     return find(vm, gpa, size);
 }
 
-u64 fake_vm_memory_written(const struct vm_memory *vm)
+u64 fake_vm_memory_written(const struct vm_memory *vm, u64 base, u64 end)
 {
-    return vm->written;
+    u64 written = 0;
+
+    for (unsigned i = 0; i < vm->write_count; i++)
+        if (vm->writes[i].base >= base && vm->writes[i].end <= end)
+            written += vm->writes[i].end - vm->writes[i].base;
+    return written;
 }
 
 void fake_vm_memory_fail_at(struct vm_memory *vm, unsigned count)
@@ -103,7 +116,6 @@ int vm_memory_write(struct vm_memory *vm, gpa_t gpa, const void *from, u64 size)
         return -ENOMEM;
 
     vm->writes[vm->write_count++] = (struct write){ gpa.v, gpa.v + size };
-    vm->written += size;
     memcpy(to, from, size);
     return 0;
 }

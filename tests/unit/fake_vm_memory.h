@@ -12,11 +12,14 @@
 struct vm_memory *fake_vm_memory_create(u64 size);
 void fake_vm_memory_destroy(struct vm_memory *vm);
 
+/* `size` bytes more, which end at 4 GiB. */
+void fake_vm_memory_add_rom(struct vm_memory *vm, u64 size);
+
 /* [gpa, gpa + size) if that is memory, else NULL. */
 const u8 *fake_vm_memory_at(const struct vm_memory *vm, u64 gpa, u64 size);
 
-/* How many bytes were written. */
-u64 fake_vm_memory_written(const struct vm_memory *vm);
+/* How many bytes were written, by writes that lie inside of [base, end). */
+u64 fake_vm_memory_written(const struct vm_memory *vm, u64 base, u64 end);
 
 /* The `count`-th write from now on (0: the next one) fails with -ENOMEM; those around it do not. */
 void fake_vm_memory_fail_at(struct vm_memory *vm, unsigned count);

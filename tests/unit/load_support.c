@@ -14,6 +14,7 @@ struct load_test *load_test_create(u64 memory_size)
 
     assert_non_null(test);
     test->memory_size = memory_size;
+    test->conf.processors = 1;
     strcpy(test->conf.image, "\\slat\\guests\\kernel.bin");
     return test;
 }
@@ -58,6 +59,7 @@ int load_test_run(struct load_test *test)
 {
     struct load_request request = { .memory_size = test->memory_size, .conf = &test->conf };
     u8 *image = copy(test->image, test->size), *modules[CONF_MAX_MODULES] = { 0 };
+    u64 rom_size;
     int error;
 
     if (test->memory)
@@ -66,6 +68,9 @@ int load_test_run(struct load_test *test)
     test->conf.memory = test->memory_size;
     request.memory = test->memory;
     request.image = (struct image){ image, test->size };
+    rom_size = image_rom_size(&test->conf, &request.image);
+    if (rom_size)
+        fake_vm_memory_add_rom(test->memory, rom_size);
     for (unsigned i = 0; i < test->conf.module_count; i++) {
         modules[i] = malloc(test->module_size[i]);
         assert_non_null(modules[i]);

@@ -13,10 +13,10 @@
 #define MIB (1024 * KIB)
 #define GIB (1024 * MIB)
 
-enum { LOAD_TEST_IMAGE_MAX = 0x10000 };
+enum { LOAD_TEST_IMAGE_MAX = 0x30000 };
 
 struct load_test {
-    struct guest_conf conf; /* format = auto; everything else 0 */
+    struct guest_conf conf; /* format = auto, 1 processor; everything else 0 */
     u64 memory_size;
     u8 image[LOAD_TEST_IMAGE_MAX];
     u64 size;                          /* of the image */

@@ -2,19 +2,29 @@
 /* See monitor_support.h. */
 #include "tests/unit/monitor_support.h"
 
+#include <asm/prctl.h>
 #include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include "arch/x86/processor.h"
+#include "hv/slat_version.h"
 #include "hv/task.h"
+#include "hv/vm_internal.h"
 #include "hv/vm_list.h"
 #include "hv/vm_snapshot.h"
 #include "mm/page_set.h"
 
 struct vm left, right;
+static struct vm_processor left_processor, right_processor;
+static struct processor host_processor;
 u64 now_ns;
 char said[1 << 16];
 struct monitor_context context;
 void (*on_task_yield)(void);
-unsigned snapshots, resets, drops;
+unsigned snapshots, resets, drops, arrivals;
+bool (*context_cancelled)(void *argument);
+void (*context_connect)(void *argument, struct vm *vm);
 
 /* ---- what the monitor finds in the hypervisor */
 
@@ -32,12 +42,47 @@ void task_yield(void)
         hook();
 }
 
+void task_sleep_until(u64 tsc)
+{
+    task_yield();
+}
+
+u64 vm_ns_to_ticks(u64 ns)
+{
+    return ns;
+}
+
+/* Who is held leaves its guest at once. */
+void vm_processor_notify(struct vm_processor *processor, u32 request)
+{
+    if (request == REQUEST_LEAVE && processor->vcpu.vm->holds > 0)
+        processor->is_out = 0;
+}
+
+u64 vm_exits(const struct vm *vm)
+{
+    return vm->processors[0]->vcpu.exits;
+}
+
+const char slat_version[] = "v1.2";
+
+void vm_stop(struct vm *vm, const char *why)
+{
+    vm->runs = false;
+    snprintf(vm->end_text, sizeof(vm->end_text), "%s", why);
+}
+
+void vm_input_arrived(struct vm *vm)
+{
+    arrivals++;
+}
+
 void vm_end_words(enum guest_end end, u32 status, char words[VM_END_WORDS])
 {
     snprintf(words, VM_END_WORDS, end == GUEST_END_NONE ? "running" : "end %d", (int)end);
 }
 
-int vm_snapshot_take(struct vm *vm, const char *tag, bool by_guest)
+int vm_snapshot_take(struct vm *vm, const char *tag, struct vcpu *speaker)
 {
     snapshots++;
     return strcmp(tag, "taken") == 0 ? -EEXIST : 0;
@@ -67,10 +112,14 @@ static void print(void *argument, const char *text)
     snprintf(said + length, sizeof(said) - length, "%s\n", text);
 }
 
+/* In a hypercall the processor is the guest's. */
 int execute_as(struct vm *self, const char *line)
 {
+    host_processor.running = self ? &self->processors[0]->vcpu : NULL;
     said[0] = '\0';
-    context = (struct monitor_context){ .print = print, .argument = said, .self = self };
+    context = (struct monitor_context){
+        .print = print, .argument = said, .cancelled = context_cancelled, .connect = context_connect, .self = self
+    };
     return monitor_execute(line, &context);
 }
 
@@ -87,12 +136,7 @@ void touch(struct vm *vm, u64 first, u64 end, u32 access)
 
 void end_command(void)
 {
-    left.is_commanded = false;
-}
-
-void end_slice(void)
-{
-    left.in_slice = false;
+    left.is_commanded = 0;
 }
 
 void end_guests(void)
@@ -113,13 +157,16 @@ static void check(int error)
         abort();
 }
 
-static void start(struct vm *vm, const char *name, u64 memory)
+static void start(struct vm *vm, struct vm_processor *processor, const char *name, u64 memory)
 {
     struct backing *backing;
     struct vm_slot slots[VM_SLOTS];
     unsigned count = vm_slots(memory, slots);
 
     memset(vm, 0, sizeof(*vm));
+    memset(processor, 0, sizeof(*processor));
+    vm->processors[vm->processor_count++] = processor;
+    processor->vcpu.vm = vm;
     snprintf(vm->conf.name, sizeof(vm->conf.name), "%s", name);
     vm->conf.memory = memory;
     check(vm_memory_create(&vm->memory));
@@ -130,14 +177,14 @@ static void start(struct vm *vm, const char *name, u64 memory)
                                  LEVEL_2M));
     }
     backing_put(backing);
-    vcpu_memory_init(&vm->vcpu.mmu, vm->memory);
+    vcpu_memory_init(&processor->vcpu.mmu, vm->memory);
 }
 
 static void end(struct vm *vm)
 {
     for (unsigned i = 0; i < VM_SLOTS; i++)
         page_set_destroy(vm->reported[i]);
-    vcpu_memory_destroy(&vm->vcpu.mmu);
+    vcpu_memory_destroy(&vm->processors[0]->vcpu.mmu);
     vm_memory_destroy(vm->memory);
 }
 
@@ -145,17 +192,22 @@ void start_guests(const struct mm_caps *caps)
 {
     static bool listed;
 
+    /* this_processor() reads GS, which nobody else uses here. */
+    host_processor.self = &host_processor;
+    check((int)syscall(SYS_arch_prctl, ARCH_SET_GS, &host_processor));
     port_host_start(SMALL_RAM);
     mm_init(caps);
-    start(&left, "left", 8 << 20);
-    start(&right, "right", 4ull << 30);
+    start(&left, &left_processor, "left", 8 << 20);
+    start(&right, &right_processor, "right", 4ull << 30);
     if (!listed) {
         vm_list_add(&left);
         vm_list_add(&right);
         listed = true;
     }
     on_task_yield = NULL;
-    snapshots = resets = drops = 0;
+    snapshots = resets = drops = arrivals = 0;
+    context_cancelled = NULL;
+    context_connect = NULL;
 }
 
 void stop_guests(void)

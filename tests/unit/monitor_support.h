@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Guests for the tests and the fuzzer of hv/monitor*.c: two VMs with memory and without a processor, tasks that do what a
- * test says, a clock that moves when it is read.
+ * Guests for the tests and the fuzzer of hv/monitor*.c: two VMs with memory and with a processor that never runs, tasks that do
+ * what a test says, a clock that moves when it is read.
  */
 #ifndef TESTS_UNIT_MONITOR_SUPPORT_H
 #define TESTS_UNIT_MONITOR_SUPPORT_H
@@ -18,6 +18,11 @@ extern char said[1 << 16];                /* the answer to the last command, a l
 extern struct monitor_context context;    /* of the last command */
 extern void (*on_task_yield)(void);       /* once */
 extern unsigned snapshots, resets, drops; /* calls of vm_snapshot_…() */
+extern unsigned arrivals;                 /* calls of vm_input_arrived() */
+
+/* Of the next command; NULL after start_guests(). */
+extern bool (*context_cancelled)(void *argument);
+extern void (*context_connect)(void *argument, struct vm *vm);
 
 int execute(const char *line);
 int execute_as(struct vm *self, const char *line);
@@ -27,7 +32,6 @@ void touch(struct vm *vm, u64 first, u64 end, u32 access);
 
 /* For on_task_yield: */
 void end_command(void);
-void end_slice(void);
 void end_guests(void);
 void print_and_end(void);
 

@@ -38,6 +38,7 @@ static void defaults(void **state)
     assert_int_equal(conf.guest_count, 1);
     assert_int_equal(conf.at_end, AT_END_POWEROFF);
     assert_int_equal(conf.slice_us, 5000);
+    assert_int_equal(conf.processors, 64);
     assert_int_equal(conf.audit, 0);
     assert_int_equal(conf.nx_large_pages, CHOICE_AUTO);
     assert_int_equal(conf.command_count, 0);
@@ -95,10 +96,11 @@ static void every_key_of_a_guest(void **state)
 
 static void the_slat_section(void **state)
 {
-    expect_fine(GUEST "[slat]\nat-end = reboot\nslice = 100us\naudit = yes\nnx-large-pages = yes\n"
+    expect_fine(GUEST "[slat]\nat-end = reboot\nslice = 100us\naudit = yes\nnx-large-pages = yes\nprocessors = 3\n"
                       "[guest h]\nimage = j\n");
     assert_int_equal(conf.at_end, AT_END_REBOOT);
     assert_int_equal(conf.slice_us, 100);
+    assert_int_equal(conf.processors, 3);
     assert_int_equal(conf.audit, 1);
     assert_int_equal(conf.nx_large_pages, CHOICE_YES);
     assert_int_equal(conf.guest_count, 2);
@@ -134,6 +136,9 @@ static void every_word(void **state)
     assert_int_equal(guest_with("format = auto")->format, IMAGE_AUTO);
     assert_int_equal(guest_with("format = multiboot")->format, IMAGE_MULTIBOOT);
     assert_int_equal(guest_with("format = linux")->format, IMAGE_LINUX);
+    assert_int_equal(guest_with("format = pvh")->format, IMAGE_PVH);
+    assert_int_equal(guest_with("processors = 1")->processors, 1);
+    assert_int_equal(guest_with("processors = 0x20")->processors, 32);
     assert_int_equal(guest_with("start = real")->start, FLAT_REAL);
     assert_int_equal(guest_with("start = 32")->start, FLAT_32);
     assert_int_equal(guest_with("largest-page = 4K")->largest_page, CONF_PAGE_4K);
@@ -233,6 +238,15 @@ static void flat_defaults(void **state)
     assert_int_equal(guest_with("format = flat\nmemory = 1028K")->load, 0x100000);
 }
 
+/* Its addresses are the ROM's end. */
+static void reset_vector_has_no_addresses(void **state)
+{
+    assert_int_equal(guest_with("start = reset")->start, FLAT_RESET);
+    assert_int_equal(conf.guests[0].load, 0);
+    assert_int_equal(conf.guests[0].entry, 0);
+    assert_int_equal(guest_with("start = reset\nformat = flat\nmemory = 4K")->format, IMAGE_FLAT);
+}
+
 static void show_parses_to_the_same(void **state)
 {
     static const char *const texts[] = {
@@ -249,6 +263,8 @@ static void show_parses_to_the_same(void **state)
         "[slat]\nnx-large-pages = yes\n[script]\ndo = \"\"\n" GUEST,
         GUEST "memory = 4K\nload = 0\nstart = real\n",
         GUEST "memory = 5G\nload = 4G\nstart = 64\nentry = 0x100000001\n",
+        GUEST "memory = 5G\nstart = reset\n",
+        GUEST "format = pvh\n",
     };
     char shown[8192];
 
@@ -267,11 +283,12 @@ static void show_fills_in_every_default(void **state)
 
     expect_fine(GUEST);
     conf_show(&conf, shown, sizeof shown);
-    assert_string_equal(shown, "[slat]\nat-end = poweroff\nslice = 5ms\naudit = no\nnx-large-pages = auto\n\n[guest "
-                               "g]\nimage = \"i\"\nformat = auto\n"
-                               "memory = 16M\nprocessors = 1\ncmdline = \"\"\nstart = 32\nload = 0x100000\n"
-                               "entry = 0x100000\nlargest-page = 1G\nbacking = filled\nhypercalls = no\nexpect = \"\"\n"
-                               "expect-end = exit 0\ntimeout = 1min\noutput-limit = 1M\n");
+    assert_string_equal(
+        shown, "[slat]\nat-end = poweroff\nslice = 5ms\naudit = no\nnx-large-pages = auto\nprocessors = 64\n\n[guest "
+               "g]\nimage = \"i\"\nformat = auto\n"
+               "memory = 16M\nprocessors = 1\ncmdline = \"\"\nstart = 32\nload = 0x100000\n"
+               "entry = 0x100000\nlargest-page = 1G\nbacking = filled\nhypercalls = no\nexpect = \"\"\n"
+               "expect-end = exit 0\ntimeout = 1min\noutput-limit = 1M\n");
     assert_int_equal(conf_show(&conf, NULL, 0), strlen(shown));
 }
 
@@ -288,6 +305,7 @@ int main(void)
         cmocka_unit_test(quotes_and_comments),
         cmocka_unit_test(line_ends_and_byte_order_mark),
         cmocka_unit_test(flat_defaults),
+        cmocka_unit_test(reset_vector_has_no_addresses),
         cmocka_unit_test(show_parses_to_the_same),
         cmocka_unit_test(show_fills_in_every_default),
     };

@@ -63,13 +63,15 @@ static void errors_of_keys(void **state)
     static const struct wrong wrong[] = {
         { "memory = 1M\n", 1, 1, "\"memory\" before the first section; allowed: [slat], [guest NAME], [script]" },
         { "[slat]\nslize = 1", 2, 1,
-          "unknown key \"slize\" in [slat]; did you mean \"slice\"? allowed: at-end, slice, audit, nx-large-pages" },
+          "unknown key \"slize\" in [slat]; did you mean \"slice\"? allowed: at-end, slice, audit, nx-large-pages, "
+          "processors" },
         { "[script]\ndo stats g", 2, 4, "\"stats g\" after the key do; allowed: =" },
         { "[script]\nmemory = 1", 2, 1, "unknown key \"memory\" in [script]; allowed: do" },
         { "[slat]\nnx-large-pages = on", 2, 18, "nx-large-pages: unknown word \"on\"; allowed: auto, yes, no" },
         { GUEST "hypercalls = auto", 3, 14, "hypercalls: unknown word \"auto\"; allowed: no, yes" },
         { "[slat]\nmemory = 1", 2, 1,
-          "unknown key \"memory\" in [slat]; allowed: at-end, slice, audit, nx-large-pages" },
+          "unknown key \"memory\" in [slat]; allowed: at-end, slice, audit, nx-large-pages, "
+          "processors" },
         { GUEST " memroy = 1", 3, 2,
           "unknown key \"memroy\" in [guest]; did you mean \"memory\"? allowed: " GUEST_KEYS },
         { GUEST "MEMORY = 1", 3, 1,
@@ -93,6 +95,12 @@ static void errors_of_keys(void **state)
           "entry is for flat images; allowed with format = multiboot: none of load, entry, start" },
         { GUEST "start = 32\nformat = linux", 3, 9,
           "start is for flat images; allowed with format = linux: none of load, entry, start" },
+        { GUEST "start = reset\nformat = pvh", 3, 9,
+          "start is for flat images; allowed with format = pvh: none of load, entry, start" },
+        { GUEST "load = 1M\nstart = reset", 3, 8,
+          "load is not possible with start = reset: the image ends at 4G and starts at 0xfffffff0" },
+        { GUEST "start = reset\nentry = 0xfffffff0", 4, 9,
+          "entry is not possible with start = reset: the image ends at 4G and starts at 0xfffffff0" },
     };
 
     EXPECT_ERRORS(wrong);
@@ -151,8 +159,10 @@ static void errors_of_numbers(void **state)
         { GUEST "memory = 340282366920938463463374607431768215552", 3, 10, /* overflows twice */
           "memory: \"340282366920938463463374607431768215552\" is out of range; allowed: 4K to 1T" },
         { GUEST "memory = 4097", 3, 10, "memory: \"4097\" is not a multiple of 4K" },
-        { GUEST "processors = 2", 3, 14, "processors: \"2\" is not possible; allowed: 1, for now" },
-        { GUEST "processors = 0", 3, 14, "processors: \"0\" is not possible; allowed: 1, for now" },
+        { GUEST "processors = 33", 3, 14, "processors: \"33\" is out of range; allowed: 1 to 32" },
+        { GUEST "processors = 0", 3, 14, "processors: \"0\" is out of range; allowed: 1 to 32" },
+        { GUEST "processors = 2K", 3, 14,
+          "processors: \"2K\" has the unknown unit \"K\"; allowed: a number from 1 to 32" },
         { GUEST "load = here", 3, 8, "load: \"here\" is not a number; allowed: an address, as 0x100000 or 1M" },
         { GUEST "load = 1026G", 3, 8, "load: \"1026G\" is out of range; allowed: 0 to 1025G" },
         { GUEST "timeout = 5", 3, 11,
@@ -171,6 +181,8 @@ static void errors_of_numbers(void **state)
         { GUEST "vmcs = 0x681e", 3, 8, "vmcs: \"\" is not a number; allowed: " VMCS_NUMBERS },
         { GUEST "vmcs = 0x681e  0 1", 3, 8, "vmcs: \"0 1\" has the unknown unit \"1\"; allowed: " VMCS_NUMBERS },
         { GUEST "output-limit = 2T", 3, 16, "output-limit: \"2T\" is out of range; allowed: 0 to 1T" },
+        { "[slat]\nprocessors = 0", 2, 14, "processors: \"0\" is out of range; allowed: 1 to 64" },
+        { "[slat]\nprocessors = 65", 2, 14, "processors: \"65\" is out of range; allowed: 1 to 64" },
         { "[slat]\nslice = 99us", 2, 9, "slice: \"99us\" is out of range; allowed: 100us to 1s" },
         { "[slat]\nslice = 1001ms", 2, 9, "slice: \"1001ms\" is out of range; allowed: 100us to 1s" },
         { "[slat]\nslice = 0", 2, 9, "slice: \"0\" is out of range; allowed: 100us to 1s" },
@@ -187,19 +199,19 @@ static void errors_of_numbers(void **state)
     EXPECT_ERRORS(wrong);
 }
 
-#define ENDS                                                                                                    \
-    "exit N, expect-seen, halt, triple-fault, outside-memory, unsupported, entry-failure, timeout, bad-image, " \
-    "no-memory, cannot-start"
+#define ENDS                                                                                            \
+    "exit N, expect-seen, power-off, reset, stopped, halt, triple-fault, outside-memory, unsupported, " \
+    "entry-failure, timeout, bad-image, no-memory, cannot-start"
 
 static void errors_of_words(void **state)
 {
     static const struct wrong wrong[] = {
-        { GUEST "format = elf", 3, 10, "format: unknown word \"elf\"; allowed: auto, flat, multiboot, linux" },
+        { GUEST "format = elf", 3, 10, "format: unknown word \"elf\"; allowed: auto, flat, multiboot, linux, pvh" },
         { GUEST "format = Linux", 3, 10,
-          "format: unknown word \"Linux\"; did you mean \"linux\"? allowed: auto, flat, multiboot, linux" },
+          "format: unknown word \"Linux\"; did you mean \"linux\"? allowed: auto, flat, multiboot, linux, pvh" },
         { GUEST "format = ", 3, 10, "format has no value (an empty text is written \"\")" },
-        { GUEST "format = \"\"", 3, 10, "format: unknown word \"\"; allowed: auto, flat, multiboot, linux" },
-        { GUEST "start = 16", 3, 9, "start: unknown word \"16\"; allowed: real, 32, 64" },
+        { GUEST "format = \"\"", 3, 10, "format: unknown word \"\"; allowed: auto, flat, multiboot, linux, pvh" },
+        { GUEST "start = 16", 3, 9, "start: unknown word \"16\"; allowed: real, 32, 64, reset" },
         { GUEST "largest-page = 1M", 3, 16,
           "largest-page: unknown word \"1M\"; did you mean \"2M\"? allowed: 4K, 2M, 1G" },
         { GUEST "backing = ondemand", 3, 11,

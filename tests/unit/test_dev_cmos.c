@@ -206,6 +206,106 @@ static void status_c(void **state)
     assert_int_equal(get(D, 0), 0x80);
 }
 
+static void set_alarm(u8 hour, u8 minute, u8 second)
+{
+    set(0x05, hour, 0);
+    set(0x03, minute, 0);
+    set(0x01, second, 0);
+}
+
+/* When the alarm comes next after now = 0, in seconds; the start is 14:00:00. */
+static u64 alarm_after(void)
+{
+    u64 next;
+
+    set(B, 0x22 | (get(B, 0) & 0x04), 0);
+    next = cmos_next_irq_ns(&cmos);
+    assert_true(next == CMOS_NEVER || next % SECOND == 0);
+    return next == CMOS_NEVER ? 0 : next / SECOND;
+}
+
+static void alarm_times(void **state)
+{
+    static const struct {
+        u8 hour, minute, second;
+        u64 after; /* 0: never */
+    } alarms[] = {
+        { 0x14, 0x00, 0x01, 1 },  { 0x14, 0x00, 0x00, 86400 }, { 0x13, 0x59, 0x59, 86399 }, { 0xff, 0xff, 0xff, 1 },
+        { 0xc0, 0xc0, 0x00, 60 }, { 0xff, 0x00, 0x00, 3600 },  { 0x15, 0xff, 0xff, 3600 },  { 0xff, 0x59, 0xff, 3540 },
+        { 0x14, 0xff, 0x00, 60 }, { 0x14, 0x00, 0xff, 1 },     { 0x00, 0x00, 0x00, 36000 }, { 0x23, 0x59, 0x59, 35999 },
+        { 0x24, 0x00, 0x00, 0 },  { 0x14, 0x60, 0x00, 0 },     { 0x14, 0x00, 0x7f, 0 },     { 0xff, 0xff, 0xbf, 0 },
+    };
+
+    for (unsigned i = 0; i < sizeof alarms / sizeof alarms[0]; i++) {
+        setup(state);
+        set_alarm(alarms[i].hour, alarms[i].minute, alarms[i].second);
+        assert_int_equal(alarm_after(), alarms[i].after);
+    }
+    setup(state); /* in the format that is valid when it comes */
+    set_alarm(14, 0, 10);
+    assert_int_equal(alarm_after(), 0);
+    set(B, 0x26, 0);
+    assert_int_equal(alarm_after(), 10);
+    set(B, 0x20, 0); /* BCD, 12 hours */
+    set_alarm(0x83, 0x00, 0x00);
+    assert_int_equal(cmos_next_irq_ns(&cmos), 3600 * SECOND);
+}
+
+static void alarm_flag(void **state)
+{
+    set_alarm(0x14, 0x00, 0x02);
+    get(C, 0);
+    assert_int_equal(get(C, 2 * SECOND - 1) & 0x20, 0);
+    assert_int_equal(get(C, 2 * SECOND), 0x70); /* a flag without being enabled */
+    assert_int_equal(get(C, 86401 * SECOND), 0x50);
+    assert_int_equal(get(C, 400000 * SECOND), 0x70);
+    set(B, 0x82, 400000 * SECOND); /* the clock is set to a moment before it */
+    set(0x00, 0x01, 400000 * SECOND);
+    set(0x02, 0x00, 400000 * SECOND);
+    set(0x04, 0x14, 400000 * SECOND);
+    set(B, 0x22, 400000 * SECOND);
+    get(C, 400000 * SECOND);
+    assert_int_equal(cmos_next_irq_ns(&cmos), 400001 * SECOND);
+    assert_int_equal(get(C, 400001 * SECOND), 0xf0);
+}
+
+static void periodic_rates(void **state)
+{
+    for (u8 rate = 0; rate < 16; rate++) {
+        unsigned shift = rate == 0 ? 0 : rate < 3 ? rate + 6u : rate - 1u;
+
+        setup(state);
+        set(A, 0x20 | rate, 0);
+        set(B, 0x42, 0);
+        if (rate == 0) {
+            assert_int_equal(cmos_next_irq_ns(&cmos), CMOS_NEVER);
+            continue;
+        }
+        for (u64 i = 1; i < 100; i++) {
+            u64 next = cmos_next_irq_ns(&cmos);
+
+            assert_int_equal(next, (((i << shift) * SECOND) + 32767) / 32768);
+            cmos_run(&cmos, next - 1);
+            assert_false(cmos_irq_line(&cmos));
+            cmos_run(&cmos, next);
+            assert_true(cmos_irq_line(&cmos));
+            assert_int_equal(cmos_next_irq_ns(&cmos), CMOS_NEVER);
+            assert_int_equal(get(C, next) & 0xc0, 0xc0);
+            assert_false(cmos_irq_line(&cmos));
+        }
+    }
+}
+
+/* What has happened until a register is written has happened by its old value. */
+static void writes_are_late(void **state)
+{
+    get(C, 0);
+    cmos_ops.write(&cmos, 0, A, SECOND / 2);
+    cmos_ops.write(&cmos, 1, 0x20, SECOND / 2);
+    assert_int_equal(get(C, SECOND / 2), 0x40);
+    assert_int_equal(get(C, SECOND / 2 + SECOND / 4), 0);
+}
+
 static void index_port(void **state)
 {
     set(0x80 | 0x40, 0x12, 0); /* the NMI bit is not the index's */
@@ -258,6 +358,10 @@ int main(void)
         cmocka_unit_test_setup(nonsense_can_be_set, setup),
         cmocka_unit_test_setup(update_in_progress, setup),
         cmocka_unit_test_setup(status_c, setup),
+        cmocka_unit_test_setup(alarm_times, setup),
+        cmocka_unit_test_setup(alarm_flag, setup),
+        cmocka_unit_test_setup(periodic_rates, setup),
+        cmocka_unit_test_setup(writes_are_late, setup),
         cmocka_unit_test_setup(index_port, setup),
         cmocka_unit_test_setup(memory_sizes, setup),
     };

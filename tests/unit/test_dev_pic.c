@@ -141,6 +141,37 @@ static void levels_come_again(void **state)
     assert_false(pic_pending(&pics));
 }
 
+static void trigger_mode_changes(void **state)
+{
+    pic_set_line(&pics, 5, true);
+    assert_int_equal(pic_acknowledge(&pics), MASTER_BASE + 5);
+    eoi();
+    assert_false(pic_pending(&pics));
+    pic_elcr_ops.write(&pics, 0, 0x20, 0); /* it is high: a level */
+    assert_true(pic_pending(&pics));
+    pic_elcr_ops.write(&pics, 0, 0x00, 0); /* and no edge */
+    assert_false(pic_pending(&pics));
+    pic_set_line(&pics, 10, true);
+    assert_int_equal(pic_acknowledge(&pics), SLAVE_BASE + 2);
+    set(SLAVE_COMMAND, 0x20);
+    eoi();
+    pic_elcr_ops.write(&pics, 1, 0x04, 0);
+    assert_int_equal(pic_acknowledge(&pics), SLAVE_BASE + 2);
+}
+
+static void enabled_lines(void **state)
+{
+    set(MASTER_DATA, 0xef);
+    set(SLAVE_DATA, 0xfe);
+    assert_true(pic_line_enabled(&pics, 4));
+    assert_false(pic_line_enabled(&pics, 5));
+    assert_false(pic_line_enabled(&pics, 8)); /* behind the cascade */
+    set(MASTER_DATA, 0xfb);
+    assert_true(pic_line_enabled(&pics, 8));
+    assert_false(pic_line_enabled(&pics, 9));
+    assert_false(pic_line_enabled(&pics, 0));
+}
+
 static void mask(void **state)
 {
     set(MASTER_DATA, 0x08);
@@ -300,6 +331,8 @@ int main(void)
         cmocka_unit_test_setup(short_initialization, setup),
         cmocka_unit_test_setup(edges_are_latched_once, setup),
         cmocka_unit_test_setup(levels_come_again, setup),
+        cmocka_unit_test_setup(trigger_mode_changes, setup),
+        cmocka_unit_test_setup(enabled_lines, setup),
         cmocka_unit_test_setup(mask, setup),
         cmocka_unit_test_setup(higher_priority_interrupts, setup),
         cmocka_unit_test_setup(spurious, setup),

@@ -13,7 +13,7 @@
 static struct platform platform;
 static struct {
     char text[16];
-    unsigned length, exits, resets;
+    unsigned length, exits, resets, power_offs;
     u32 status;
 } seen;
 
@@ -36,16 +36,23 @@ static void reset(void *context)
     seen.resets++;
 }
 
+static void power_off(void *context)
+{
+    assert_ptr_equal(context, &seen);
+    seen.power_offs++;
+}
+
 static int setup(void **state)
 {
     static const struct platform_config config = {
         .memory = 32 << 20,
         .unix_time = 1000000000, /* 2001-09-09 01:46:40 */
-        .processors = 1,
+        .processors = 3,
         .context = &seen,
         .console = console,
         .exit = take_exit,
         .reset = reset,
+        .power_off = power_off,
     };
 
     memset(&seen, 0, sizeof seen);
@@ -111,6 +118,21 @@ static void ends(void **state)
     out(0x92, 1, 0x03);
     assert_int_equal(seen.resets, 2);
     assert_int_equal(seen.exits, 1);
+    assert_int_equal(seen.power_offs, 0);
+    out(0x604, 2, 0x3400); /* S5 */
+    assert_int_equal(seen.power_offs, 1);
+}
+
+/* Processors, as firmware asks for them. */
+static void configuration_for_firmware(void **state)
+{
+    out(0x510, 2, 5);
+    assert_int_equal(in(0x511, 1), 3);
+    assert_int_equal(in(0x511, 1), 0);
+    out(0x70, 1, 0x5f);
+    assert_int_equal(in(0x71, 1), 2);
+    platform_mmio_write(&platform, 0, 4, 0, 0);
+    assert_int_equal(platform_mmio_read(&platform, 0x10, 4, 0), 3u << 24);
 }
 
 static void small_ports(void **state)
@@ -127,7 +149,7 @@ static void small_ports(void **state)
 static void absent(void **state)
 {
     static const u16 ports[] = { 0x2f8, 0x3e8, 0x2e8, 0x44,  0x62,  0x63,   0x65,  0x72,  0x81,  0x3c0,
-                                 0x3d4, 0xcf8, 0xcfc, 0x1f0, 0x608, 0xb008, 0x402, 0x510, 0xffff };
+                                 0x3d4, 0xcf8, 0xcfc, 0x1f0, 0x700, 0xb008, 0x402, 0x520, 0xffff };
     unsigned count = sizeof ports / sizeof ports[0];
 
     for (unsigned i = 0; i < count; i++)
@@ -143,7 +165,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(com1, setup),   cmocka_unit_test_setup(timer_clock_and_interrupts, setup),
         cmocka_unit_test_setup(ends, setup),   cmocka_unit_test_setup(small_ports, setup),
-        cmocka_unit_test_setup(absent, setup),
+        cmocka_unit_test_setup(absent, setup), cmocka_unit_test_setup(configuration_for_firmware, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,7 +27,9 @@ static void check_real(struct load_test *test, u64 load, u64 entry, u16 cs, u16 
     configure(test, FLAT_REAL, load, entry);
     load_test_accept(test);
     check_image(test);
-    assert_int_equal(fake_vm_memory_written(test->memory), test->size);
+    /* nothing else but the ACPI tables, whose place the image may have */
+    assert_int_equal(fake_vm_memory_written(test->memory, 0, 0xe0000), load < 0xe0000 ? test->size : 0);
+    assert_int_equal(fake_vm_memory_written(test->memory, 0x100000, UINT64_MAX), 0);
     assert_int_equal(start->mode, START_REAL);
     assert_int_equal(start->cs, cs);
     assert_int_equal(start->rip, ip);
@@ -79,7 +81,8 @@ static void protected_mode_has_a_gdt_and_a_stack(void **state)
     assert_int_equal(start->rsp, 0x9fc00); /* the highest free place below the image */
     assert_int_equal(start->gdt_base, 0x8ffe0);
     assert_int_equal(start->cr3, 0);
-    assert_int_equal(fake_vm_memory_written(test->memory), test->size + 32);
+    assert_int_equal(fake_vm_memory_written(test->memory, 0, 0xe0000), 32);
+    assert_int_equal(fake_vm_memory_written(test->memory, 0x100000, UINT64_MAX), test->size);
 }
 
 static void check_identity_map(const struct load_test *test)
@@ -117,7 +120,7 @@ static void long_mode_has_identity_page_tables(void **state)
     check_identity_map(test);
     assert_int_equal(start->cr3, 0x83000);
 
-    test->size = LOAD_TEST_IMAGE_MAX;
+    test->size = 0x10000;
     test->memory_size = 5 * GIB;
     configure(test, FLAT_64, 4 * GIB - 3 * GIB, GIB);
     load_test_accept(test);

@@ -255,6 +255,7 @@ static void boot_params_hold_the_header_and_the_memory_map(void **state)
     expected[0x210] = 0xff;
     put32(expected + 0x214, 0x1000000);
     put32(expected + 0x228, load_test_u32(test, boot_params(test) + 0x228));
+    put64(expected + 0x70, 0xe0000); /* the ACPI tables */
     expected[0x1e8] = 3;
     for (unsigned i = 0; i < 3; i++) {
         put64(expected + 0x2d0 + i * 20, map[i][0]);
@@ -264,11 +265,31 @@ static void boot_params_hold_the_header_and_the_memory_map(void **state)
     assert_memory_equal(params, expected, sizeof(expected));
     assert_string_equal(load_test_at(test, load_test_u32(test, boot_params(test) + 0x228), 14), "console=ttyS0");
 
+    assert_memory_equal(load_test_at(test, 0xe0000, 8), "RSD PTR ", 8);
+
     test->memory_size = 6 * GIB;
     load_test_accept(test);
     assert_int_equal(*(const u8 *)load_test_at(test, boot_params(test) + 0x1e8, 1), 4);
     assert_int_equal(load_test_u64(test, boot_params(test) + 0x2d0 + 60), 4 * GIB);
     assert_int_equal(load_test_u64(test, boot_params(test) + 0x2d0 + 68), 3 * GIB);
+}
+
+static void acpi_address_came_with_2_14(void **state)
+{
+    struct load_test *test = *state;
+
+    set16(test, 0x206, 0x20d);
+    load_test_accept(test);
+    assert_int_equal(load_test_u64(test, boot_params(test) + 0x70), 0);
+    assert_memory_equal(load_test_at(test, 0xe0000, 8), "RSD PTR ", 8); /* it searches them */
+    set16(test, 0x206, 0x20e);
+    load_test_accept(test);
+    assert_int_equal(load_test_u64(test, boot_params(test) + 0x70), 0xe0000);
+
+    set8(test, 0x234, 0); /* a kernel at 1 MiB whose work space covers the area has no tables */
+    set64(test, 0x258, 0xd0000);
+    load_test_accept(test);
+    assert_int_equal(load_test_u64(test, boot_params(test) + 0x70), 0);
 }
 
 static void command_line_is_limited_by_the_kernel(void **state)
@@ -353,6 +374,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(old_protocols, setup, load_test_teardown),
         cmocka_unit_test_setup_teardown(truncated_files_are_refused, setup, load_test_teardown),
         cmocka_unit_test_setup_teardown(boot_params_hold_the_header_and_the_memory_map, setup, load_test_teardown),
+        cmocka_unit_test_setup_teardown(acpi_address_came_with_2_14, setup, load_test_teardown),
         cmocka_unit_test_setup_teardown(command_line_is_limited_by_the_kernel, setup, load_test_teardown),
         cmocka_unit_test_setup_teardown(initrd_lies_as_high_as_it_may, setup, load_test_teardown),
         cmocka_unit_test_setup_teardown(initrd_must_have_room, setup, load_test_teardown),

@@ -27,7 +27,8 @@ static struct scene *scene_create(void)
     struct backing *backing;
 
     assert_non_null(scene);
-    scene->conf = (struct guest_conf){ .start = FLAT_64, .load = LOAD, .entry = LOAD + 1, .memory = MEMORY };
+    scene->conf =
+        (struct guest_conf){ .start = FLAT_64, .load = LOAD, .entry = LOAD + 1, .memory = MEMORY, .processors = 1 };
     for (unsigned i = 0; i < IMAGE_SIZE; i++)
         scene->image[i] = (u8)(i * 5 + 3);
     assert_int_equal(vm_memory_create(&scene->vm), 0);

@@ -39,6 +39,7 @@ static void kernel_starts_in_flat_protected_mode(void **state)
     elf_kernel(test, 0);
     load_test_accept(test);
     assert_memory_equal(&test->result.start, &expected, sizeof(expected));
+    assert_memory_equal(load_test_at(test, 0xe0000, 8), "RSD PTR ", 8); /* where kernels search the ACPI tables */
 }
 
 static void required_flags_must_be_known(void **state)

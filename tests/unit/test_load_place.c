@@ -255,7 +255,9 @@ static void the_configured_format_is_enforced(void **state)
 /* Whichever write fails, the load fails and says that the machine is short of memory, not that the image is bad. */
 static void host_memory_runs_out(void **state)
 {
-    struct guest_conf conf = { .format = IMAGE_FLAT, .start = FLAT_64, .load = 0x100000, .entry = 0x100000 };
+    struct guest_conf conf = {
+        .format = IMAGE_FLAT, .start = FLAT_64, .load = 0x100000, .entry = 0x100000, .processors = 1
+    };
     static const u8 bytes[16];
     static const struct guest_start none;
     unsigned writes = 0;

@@ -35,7 +35,7 @@ static struct image read_image(const char *path)
 
 static void load_one(const char *path, u64 memory_size, const char *module)
 {
-    struct guest_conf conf = { .memory = memory_size, .cmdline = "console=ttyS0" };
+    struct guest_conf conf = { .memory = memory_size, .processors = 1, .cmdline = "console=ttyS0" };
     struct vm_memory *memory = fake_vm_memory_create(memory_size);
     struct load_request request = { .memory = memory, .memory_size = memory_size, .conf = &conf };
     struct load_result result;
@@ -55,7 +55,7 @@ static void load_one(const char *path, u64 memory_size, const char *module)
                   "%lu KiB written\n",
                   path, result.format, result.start.mode, result.start.rip, result.start.rsp, result.start.rax,
                   result.start.rbx, result.start.rsi, result.start.cr3, result.start.cs, result.start.ds,
-                  result.start.gdt_base, fake_vm_memory_written(memory) / KIB);
+                  result.start.gdt_base, fake_vm_memory_written(memory, 0, UINT64_MAX) / KIB);
     fake_vm_memory_destroy(memory);
     free((void *)request.image.data);
     free((void *)request.modules[0].data);

@@ -92,7 +92,7 @@ static void rings(void **state)
     assert_int_equal(execute("dirty reap left 5"), 0);
     assert_string_equal(said, "left: 0 entries, 0 pages are dirty\n");
     const u64 gpas[] = { 7 << 12, 9 << 12 };
-    vm_memory_log_writes(&left.vcpu.mmu, gpas, 2);
+    vm_memory_log_writes(&left.processors[0]->vcpu.mmu, gpas, 2);
     assert_int_equal(execute("dirty reap left 5"), 0);
     assert_string_equal(said, "left: 2 entries, 2 pages are dirty\n");
     assert_int_equal(context.number, 2);

@@ -24,7 +24,7 @@ $(BUILD)/tools/slat-conf: $(SLAT_CONF:%.c=$(BUILD)/host/%.o)
 	$(Q)$(CC) $(SANITIZE) -o $@ $^
 
 # The loaders, on a fake vm_memory that is stricter than the real one.
-LOADERS := $(wildcard hv/load/*.c) hv/lib/format.c
+LOADERS := $(wildcard hv/load/*.c) $(BUILD)/generated/dsdt.c hv/lib/format.c
 LOAD := $(LOADERS) tests/unit/fake_vm_memory.c
 unit_load_place := $(LOAD) tests/unit/load_support.c
 unit_load_flat := $(LOAD) tests/unit/load_support.c
@@ -32,6 +32,9 @@ unit_load_elf := $(LOAD) tests/unit/load_support.c
 unit_load_multiboot := $(LOAD) tests/unit/load_support.c
 unit_load_linux := $(LOAD) tests/unit/load_support.c
 unit_load_real := $(LOAD) tests/unit/load_support.c
+unit_load_acpi := $(LOAD) tests/unit/load_support.c
+unit_load_pvh := $(LOAD) tests/unit/load_support.c
+unit_load_rom := $(LOAD) tests/unit/load_support.c
 unit_load_mm := $(LOADERS) $(MM)
 fuzz_load := $(LOAD)
 unit_backtrace := arch/x86/backtrace.c arch/x86/stack.c arch/x86/symbols.c hv/lib/format.c hv/lib/log.c
@@ -138,14 +141,30 @@ unit_dev_uart := hv/dev/uart16550.c
 unit_dev_pit := hv/dev/pit8254.c
 unit_dev_pic := hv/dev/pic8259.c
 unit_dev_cmos := hv/dev/cmos.c
+unit_dev_acpi_pm := hv/dev/acpi_pm.c hv/dev/port_bus.c
+unit_dev_fw_cfg := hv/dev/fw_cfg.c hv/dev/port_bus.c
+fuzz_pm_fwcfg := hv/dev/acpi_pm.c hv/dev/fw_cfg.c hv/dev/port_bus.c
 unit_dev_platform := $(DEV)
+unit_dev_wiring := $(DEV)
+unit_dev_irqs := $(DEV)
+LAPIC := $(wildcard hv/dev/lapic*.c)
+unit_lapic_registers := $(LAPIC)
+unit_lapic_x2apic := $(LAPIC)
+unit_lapic_timer := $(LAPIC)
+unit_lapic_interrupts := $(LAPIC)
+unit_lapic_messages := $(LAPIC)
+unit_lapic_races := hv/dev/lapic_access.c hv/dev/lapic_timer.c
+unit_ioapic := hv/dev/ioapic.c
+fuzz_lapic := $(DEV)
 unit_guest_console := hv/guest_console.c hv/guest_screen.c hv/lib/format.c
 fuzz_dev := $(DEV)
 # The monitor with the memory core, without vCPUs and devices.
-MONITOR := $(wildcard hv/monitor*.c) hv/vm_list.c hv/vm_slots.c hv/console_lines.c hv/pattern.c hv/lib/format.c $(MM) \
-        tests/unit/monitor_support.c
+MONITOR := $(wildcard hv/monitor*.c) hv/vm_list.c hv/vm_slots.c hv/console_lines.c hv/pattern.c hv/lib/format.c \
+        hv/lib/nearest.c hv/guest_input.c $(MM) tests/unit/monitor_support.c
 unit_monitor := $(MONITOR)
 unit_monitor_dirty := $(MONITOR)
+unit_monitor_console := $(MONITOR)
+unit_monitor_help := $(MONITOR)
 unit_console_lines := hv/console_lines.c hv/pattern.c
 fuzz_monitor := $(MONITOR)
 fuzz_guest_console := hv/guest_console.c hv/guest_screen.c hv/lib/format.c
@@ -153,3 +172,44 @@ fuzz_guest_console := hv/guest_console.c hv/guest_screen.c hv/lib/format.c
 unit_itlb_multihit := arch/x86/itlb_multihit.c
 unit_vmx_caps := arch/x86/vmx_caps.c hv/lib/format.c
 unit_entry_check := arch/x86/entry_check.c arch/x86/vmcs_names.c
+
+# The console: a person at the machine's serial port.
+LINE_EDITOR := $(wildcard hv/line_*.c)
+unit_line_editor := $(LINE_EDITOR)
+fuzz_line_editor := $(LINE_EDITOR)
+
+# The gdb server, with a machine that only its tests have; gdb-machine is what a real gdb talks to.
+GDB := $(wildcard hv/gdb_*.c) hv/lib/format.c
+unit_gdb_packet := hv/gdb_packet.c hv/gdb_text.c
+unit_gdb_registers := $(GDB)
+unit_gdb_server := $(GDB) tests/unit/gdb_support.c tests/unit/gdb_client.c
+unit_gdb_session := $(GDB) tests/unit/gdb_support.c tests/unit/gdb_client.c
+unit_gdb_memory := $(GDB) tests/unit/gdb_support.c
+fuzz_gdb := $(GDB) tests/unit/gdb_support.c
+
+GDB_MACHINE := $(GDB) tests/unit/gdb_support.c tests/unit/gdb_machine.c
+$(BUILD)/tools/gdb-machine: $(GDB_MACHINE:%.c=$(BUILD)/host/%.o)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(SANITIZE) -o $@ $^
+unit_guest_input := hv/guest_input.c
+unit_console := hv/console.c hv/guest_input.c hv/lib/format.c $(LINE_EDITOR)
+unit_nearest := hv/lib/nearest.c
+
+# Instructions that access devices, against Zydis and against the host's processor.
+DECODER := arch/x86/decode.c arch/x86/decode_memory.c
+unit_decode := $(DECODER)
+unit_decode_address := $(DECODER)
+unit_decode_zydis := $(DECODER) tests/unit/zydis_support.c
+unit_libs_decode_zydis := -lZydis
+unit_mmio_op := $(DECODER) arch/x86/mmio_op.c arch/x86/mmio_alu.c
+unit_mmio_op_processor := $(unit_mmio_op) tests/unit/execute_support.c
+fuzz_decode := $(unit_mmio_op) tests/unit/zydis_support.c
+fuzz_libs_decode := -lZydis
+unit_guest_features := arch/x86/guest_features.c
+unit_guest_cpuid := arch/x86/guest_features.c arch/x86/guest_cpuid.c
+unit_guest_mtrr := arch/x86/guest_mtrr.c
+
+unit_madt := arch/x86/acpi_find.c arch/x86/madt.c
+fuzz_madt := $(unit_madt)
+unit_run_queue := hv/run_queue.c
