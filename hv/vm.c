@@ -46,6 +46,15 @@ u64 vm_age_ns(const struct vm *vm)
     return epoch && now > epoch ? vm_ticks_to_ns(now - epoch) : 0;
 }
 
+u64 vm_devices_ns(struct vm *vm)
+{
+    u64 now = vm_age_ns(vm);
+
+    if (now > vm->devices_ns)
+        vm->devices_ns = now;
+    return vm->devices_ns;
+}
+
 void vm_end(struct vm *vm, enum guest_end end, u32 status, const char *text)
 {
     bool first;

@@ -70,6 +70,7 @@ struct vm {
     struct spinlock devices_lock;
     struct platform platform;
     u64 devices_next; /* host TSC of the next event of its clocks; ~0: none */
+    u64 devices_ns;   /* the time that the devices were told last */
     struct guest_console console;
     struct console_lines lines; /* of the console, for the monitor's `expect` */
     struct guest_input input;   /* for COM1; whoever has devices_lock takes from it */

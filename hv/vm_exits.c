@@ -85,7 +85,7 @@ static u32 port_read(struct vcpu *vcpu, u16 port, unsigned size)
     u32 value;
 
     spin_lock(&vm->devices_lock);
-    value = platform_port_read(&vm->platform, port, size, vm_age_ns(vm));
+    value = platform_port_read(&vm->platform, port, size, vm_devices_ns(vm));
     if (guest_input_waits(&vm->input))
         feed_input(vm);
     spin_unlock(&vm->devices_lock);
@@ -103,7 +103,7 @@ static void port_write(struct vcpu *vcpu, u16 port, unsigned size, u32 value)
     struct vm *vm = vcpu->vm;
 
     spin_lock(&vm->devices_lock);
-    platform_port_write(&vm->platform, port, size, value, vm_age_ns(vm));
+    platform_port_write(&vm->platform, port, size, value, vm_devices_ns(vm));
     if (may_change_clock(port))
         vm_clocks_changed(vm_processor_of(vcpu));
     vm_end_if_expected(vm);

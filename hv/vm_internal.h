@@ -16,6 +16,9 @@ u64 vm_ns_to_ticks(u64 ns);
 /* Nanoseconds since the guest's first instruction by the host's clock: a guest that sets its own TSC does not change it. */
 u64 vm_age_ns(const struct vm *vm);
 
+/* Under devices_lock: the same for devices, whose time never runs backwards, whatever processors think of it. */
+u64 vm_devices_ns(struct vm *vm);
+
 /*
  * Notes how the guest ended, if it has not yet: it does not run any more, and all its vCPUs are told. `text` is copied. From any
  * task; devices_lock may be held.

@@ -41,7 +41,7 @@ u64 vm_device_read(struct vcpu *vcpu, gpa_t gpa, unsigned size)
     if (!is_page(gpa, IOAPIC_BASE))
         return lapic_mmio_read(lapic_of(vcpu), offset, size, rdtsc());
     spin_lock(&vm->devices_lock);
-    value = platform_mmio_read(&vm->platform, offset, size, vm_age_ns(vm));
+    value = platform_mmio_read(&vm->platform, offset, size, vm_devices_ns(vm));
     spin_unlock(&vm->devices_lock);
     return value;
 }
@@ -57,7 +57,7 @@ void vm_device_write(struct vcpu *vcpu, gpa_t gpa, unsigned size, u64 value)
         return;
     }
     spin_lock(&vm->devices_lock);
-    platform_mmio_write(&vm->platform, offset, size, value, vm_age_ns(vm));
+    platform_mmio_write(&vm->platform, offset, size, value, vm_devices_ns(vm));
     vm_clocks_changed(vm_processor_of(vcpu)); /* a pin that is unmasked lets its clock's interrupts through */
     spin_unlock(&vm->devices_lock);
 }
@@ -219,7 +219,7 @@ u64 vm_clocks_run(struct vm_processor *processor)
     if (processor->vcpu.number == 0) {
         spin_lock(&vm->devices_lock);
         if (rdtsc() >= vm->devices_next)
-            platform_run(&vm->platform, vm_age_ns(vm));
+            platform_run(&vm->platform, vm_devices_ns(vm));
         next = vm->devices_next = devices_next(vm);
         spin_unlock(&vm->devices_lock);
     }

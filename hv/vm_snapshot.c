@@ -142,6 +142,7 @@ static void restore(struct vm *vm, const struct vm_snapshot *snapshot)
     vm->platform = snapshot->platform;
     vm->platform.bus = bus;
     vm->pic_interrupt = snapshot->pic_interrupt;
+    vm->devices_next = 0; /* its clocks are looked at before the first processor goes on */
     for (unsigned i = 0; i < vm->processor_count; i++) {
         lapic_restore(&vm->processors[i]->lapic, &snapshot->apics[i], rdtsc());
         vcpu_restore(&vm->processors[i]->vcpu, snapshot->processors[i]);
