@@ -98,6 +98,7 @@ int monitor_recover(struct monitor_call *call, enum recover_how how);
 MONITOR_COMMAND(help);
 MONITOR_COMMAND(vms);
 MONITOR_COMMAND(stats);
+MONITOR_COMMAND(vcpus);
 MONITOR_COMMAND(slots);
 MONITOR_COMMAND(pause);
 MONITOR_COMMAND(resume);

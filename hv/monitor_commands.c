@@ -16,6 +16,8 @@ const struct monitor_command monitor_commands[] = {
     { GROUP_GUESTS, "vms", OPERATOR, 0, 0, "", "all guests, and how they are", "", monitor_vms },
     { GROUP_GUESTS, "stats", USES, 0, 0, "", "faults, pages by size, splits, collapses, dirty pages",
       "The counts go from the guest's start on.", monitor_stats },
+    { GROUP_GUESTS, "vcpus", USES, 0, 0, "", "its processors: where they run, and what they do",
+      "RIP is that of the last exit that slat handled; they go on meanwhile.", monitor_vcpus },
     { GROUP_GUESTS, "pause", USES | OPERATOR, 0, 0, "", "stops its processors", "Its time and its timeout go on.",
       monitor_pause },
     { GROUP_GUESTS, "resume", USES | OPERATOR, 0, 0, "", "lets them run again", "", monitor_resume },

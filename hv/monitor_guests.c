@@ -40,6 +40,26 @@ int monitor_stats(struct monitor_call *call)
     return 0;
 }
 
+int monitor_vcpus(struct monitor_call *call)
+{
+    static const char *const activities[] = {
+        [VCPU_ACTIVE] = "active",
+        [VCPU_HALTED] = "halted",
+        [VCPU_WAITS_FOR_SIPI] = "waits for SIPI",
+    };
+    const struct vm *vm = call->vm;
+
+    for (unsigned i = 0; i < vm->processor_count; i++) {
+        const struct vcpu *vcpu = &vm->processors[i]->vcpu;
+
+        monitor_say(call, "%s: vCPU %u on processor %u: %s%s, RIP %#llx, %llu exits", vm->conf.name, i, vcpu->processor,
+                    activities[vcpu->activity], vm->processors[i]->is_out ? "" : ", held",
+                    (unsigned long long)vcpu->exit_rip, (unsigned long long)vcpu->exits);
+    }
+    call->context->number = vm->processor_count;
+    return 0;
+}
+
 int monitor_slots(struct monitor_call *call)
 {
     struct vm_slot slots[VM_SLOTS];

@@ -43,6 +43,22 @@ static void lines_that_are_too_long(void **state)
     assert_string_equal(said, "the line is too long\n");
 }
 
+static void what_processors_do(void **state)
+{
+    struct vm_processor *first = left.processors[0];
+
+    first->vcpu.activity = VCPU_HALTED;
+    first->vcpu.exit_rip = 0x1234;
+    first->vcpu.exits = 5;
+    first->vcpu.processor = 3;
+    first->is_out = 1;
+    assert_int_equal(execute("vcpus left"), 0);
+    assert_string_equal(said, "left: vCPU 0 on processor 3: halted, RIP 0x1234, 5 exits\n");
+    first->is_out = 0;
+    assert_int_equal(execute("vcpus left"), 0);
+    assert_string_equal(said, "left: vCPU 0 on processor 3: halted, held, RIP 0x1234, 5 exits\n");
+}
+
 static void guests_by_name(void **state)
 {
     assert_int_equal(execute("stats"), -EINVAL);
@@ -247,6 +263,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         MONITOR_TEST(words_and_commands),
         MONITOR_TEST(lines_that_are_too_long),
+        MONITOR_TEST(what_processors_do),
         MONITOR_TEST(guests_by_name),
         MONITOR_TEST(a_guest_about_itself),
         MONITOR_TEST(one_command_at_a_time),

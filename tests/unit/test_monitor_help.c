@@ -106,7 +106,7 @@ static void words_that_can_come(void **state)
 {
     const char *names = candidates("");
 
-    assert_int_equal(strncmp(names, "vms stats pause ", 16), 0);
+    assert_int_equal(strncmp(names, "vms stats vcpus pause ", 22), 0);
     assert_non_null(strstr(names, " dirty snapshot "));
     assert_null(strstr(strstr(names, " dirty ") + 1, " dirty "));
     assert_string_equal(candidates(" "), candidates(""));
