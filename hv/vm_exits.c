@@ -79,6 +79,14 @@ void vm_input_arrived(struct vm *vm)
     spin_unlock(&vm->devices_lock);
 }
 
+enum { CMOS_PORT = 0x70 };
+
+/* The devices that have clocks, and those that decide whether a clock's interrupt goes anywhere, are below. */
+static bool may_change_clock(u16 port)
+{
+    return port < 0x100;
+}
+
 static u32 port_read(struct vcpu *vcpu, u16 port, unsigned size)
 {
     struct vm *vm = vcpu->vm;
@@ -86,16 +94,12 @@ static u32 port_read(struct vcpu *vcpu, u16 port, unsigned size)
 
     spin_lock(&vm->devices_lock);
     value = platform_port_read(&vm->platform, port, size, vm_devices_ns(vm));
+    if ((port & ~1) == CMOS_PORT) /* reading why the clock has interrupted lets it interrupt again */
+        vm_clocks_changed(vm_processor_of(vcpu));
     if (guest_input_waits(&vm->input))
         feed_input(vm);
     spin_unlock(&vm->devices_lock);
     return value;
-}
-
-/* The devices that have clocks, and those that decide whether a clock's interrupt goes anywhere, are below. */
-static bool may_change_clock(u16 port)
-{
-    return port < 0x100;
 }
 
 static void port_write(struct vcpu *vcpu, u16 port, unsigned size, u32 value)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Between a guest's processors, their local APICs and the devices: device registers in memory, the MSRs of the local APIC, messages,
- * the PIC's line, clocks. A local APIC is its own task's (hv/dev/lapic.h); the devices are guarded by vm->devices_lock.
+ * Between a guest's processors, their local APICs and the devices: device registers in memory, the MSRs of the local APIC,
+ * messages, the PIC's line, clocks. A local APIC is its own task's (hv/dev/lapic.h); the devices are guarded by
+ * vm->devices_lock.
  */
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
@@ -18,6 +19,26 @@ static void apic_changed(struct vcpu *vcpu)
 {
     atomic_or(&vcpu->requests, REQUEST_INTERRUPT);
     vcpu_bound_run(vcpu, lapic_timer_next(lapic_of(vcpu)));
+}
+
+/* A read may have posted one, too: the timer that has come due, an error. */
+static void apic_read(struct vcpu *vcpu)
+{
+    if (lapic_needs_attention(lapic_of(vcpu)))
+        apic_changed(vcpu);
+}
+
+/*
+ * The local APIC accepts again, or does so no more: what the IOAPIC could not deliver is offered once more. (A level that is
+ * high when nobody accepts it is not sent again by itself.)
+ */
+static void offer_again(struct vcpu *vcpu)
+{
+    struct vm *vm = vcpu->vm;
+
+    spin_lock(&vm->devices_lock);
+    platform_run(&vm->platform, vm_devices_ns(vm));
+    spin_unlock(&vm->devices_lock);
 }
 
 /* ---- registers ---- */
@@ -38,10 +59,14 @@ u64 vm_device_read(struct vcpu *vcpu, gpa_t gpa, unsigned size)
     u32 offset = gpa.v & (PAGE_SIZE - 1);
     u64 value;
 
-    if (!is_page(gpa, IOAPIC_BASE))
-        return lapic_mmio_read(lapic_of(vcpu), offset, size, rdtsc());
+    if (!is_page(gpa, IOAPIC_BASE)) {
+        value = lapic_mmio_read(lapic_of(vcpu), offset, size, rdtsc());
+        apic_read(vcpu);
+        return value;
+    }
     spin_lock(&vm->devices_lock);
     value = platform_mmio_read(&vm->platform, offset, size, vm_devices_ns(vm));
+    vm_clocks_changed(vm_processor_of(vcpu));
     spin_unlock(&vm->devices_lock);
     return value;
 }
@@ -54,6 +79,8 @@ void vm_device_write(struct vcpu *vcpu, gpa_t gpa, unsigned size, u64 value)
     if (!is_page(gpa, IOAPIC_BASE)) {
         lapic_mmio_write(lapic_of(vcpu), offset, size, value, rdtsc());
         apic_changed(vcpu);
+        if (offset == LAPIC_SVR)
+            offer_again(vcpu);
         return;
     }
     spin_lock(&vm->devices_lock);
@@ -64,10 +91,14 @@ void vm_device_write(struct vcpu *vcpu, gpa_t gpa, unsigned size, u64 value)
 
 int vm_apic_msr_read(struct vcpu *vcpu, u32 msr, u64 *value)
 {
-    if (msr != MSR_APIC_BASE)
-        return lapic_msr_read(lapic_of(vcpu), msr, value, rdtsc());
-    *value = lapic_base_read(lapic_of(vcpu));
-    return 0;
+    int error = 0;
+
+    if (msr == MSR_APIC_BASE)
+        *value = lapic_base_read(lapic_of(vcpu));
+    else
+        error = lapic_msr_read(lapic_of(vcpu), msr, value, rdtsc());
+    apic_read(vcpu);
+    return error;
 }
 
 int vm_apic_msr_write(struct vcpu *vcpu, u32 msr, u64 value)
@@ -79,6 +110,8 @@ int vm_apic_msr_write(struct vcpu *vcpu, u32 msr, u64 value)
     else
         error = lapic_msr_write(lapic_of(vcpu), msr, value, rdtsc());
     apic_changed(vcpu);
+    if (!error && (msr == MSR_APIC_BASE || msr == MSR_X2APIC_FIRST + LAPIC_SVR / 16))
+        offer_again(vcpu);
     return error;
 }
 
@@ -139,7 +172,8 @@ void vm_pic_interrupt(void *context, bool high)
 {
     struct vm *vm = context;
 
-    atomic_write(&vm->pic_interrupt, high);
+    /* Pairs with apic_changed(): who lets the PIC through and then asks sees the line, or is seen here. */
+    (void)atomic_xchg(&vm->pic_interrupt, high);
     for (unsigned i = 0; high && i < vm->processor_count; i++) {
         if (lapic_accepts_extint(vm->apics[i]))
             vm_processor_notify(vm->processors[i], REQUEST_INTERRUPT);

@@ -34,8 +34,8 @@ void vm_wait_unused(struct vm *vm);
 
 /*
  * Between hold and release all vCPUs of a VM that the caller uses are unloaded: their state is complete, and nobody else
- * changes it. Yields, for about as long as they need to come out of the guest. A task that runs a vCPU of the VM may call it in the
- * handler of a hypercall, one of them at a time: its own vCPU stays as it is.
+ * changes it. Yields, for about as long as they need to come out of the guest. A task that runs a vCPU of the VM may call it in
+ * the handler of a hypercall, one of them at a time: its own vCPU stays as it is.
  */
 void vm_hold(struct vm *vm);
 void vm_release(struct vm *vm);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The task of a guest's processor: it runs the vCPU in slices, sleeps while that is halted, stands aside while somebody holds the VM,
- * and ends with the VM. The first processor's task also keeps the VM's devices going, and destroys the VM at the end.
+ * The task of a guest's processor: it runs the vCPU in slices, sleeps while that is halted, stands aside while somebody holds
+ * the VM, and ends with the VM. The first processor's task also keeps the VM's devices going, and destroys the VM at the end.
  */
 #include "arch/x86/cpu.h"
 #include "hv/lib/format.h"
@@ -63,8 +63,9 @@ static bool all_sleep(const struct vm *vm)
 }
 
 /*
- * A guest whose processors have all halted with nothing that could wake one has ended. A processor says so of itself under the lock,
- * and takes it back before it looks at what it was woken for: so an interrupt that is sent is seen here, or its receiver is.
+ * A guest whose processors have all halted with nothing that could wake one has ended. A processor says so of itself under the
+ * lock, and takes it back before it looks at what it was woken for: so an interrupt that is sent is seen here, or its receiver
+ * is.
  */
 static void set_sleep(struct vm_processor *processor, bool for_ever)
 {

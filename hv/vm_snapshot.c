@@ -17,7 +17,6 @@ struct vm_snapshot {
     struct lapic_state *apics; /* of as many */
     bool extint[CONF_MAX_PROCESSORS];
     struct platform platform;
-    u32 pic_interrupt;
     struct vcpu *speaker; /* of a guest that took it; NULL: an operator did */
     u64 resets;
 };
@@ -94,7 +93,6 @@ static void save(struct vm *vm, struct vm_snapshot *snapshot)
         snapshot->extint[i] = vm->processors[i]->extint;
     }
     snapshot->platform = vm->platform;
-    snapshot->pic_interrupt = vm->pic_interrupt;
 }
 
 int vm_snapshot_take(struct vm *vm, const char *tag, struct vcpu *speaker)
@@ -141,7 +139,7 @@ static void restore(struct vm *vm, const struct vm_snapshot *snapshot)
 
     vm->platform = snapshot->platform;
     vm->platform.bus = bus;
-    vm->pic_interrupt = snapshot->pic_interrupt;
+    vm->pic_interrupt = vm->platform.intr_high;
     vm->devices_next = 0; /* its clocks are looked at before the first processor goes on */
     for (unsigned i = 0; i < vm->processor_count; i++) {
         lapic_restore(&vm->processors[i]->lapic, &snapshot->apics[i], rdtsc());

@@ -16,8 +16,8 @@ struct vm;
 enum { SNAPSHOT_TAG_SIZE = 24, SNAPSHOTS_MOST = 16 };
 
 /*
- * `speaker`: the vCPU from whose hypercall it is, which goes on with RCX = the number of resets after each of them; or NULL. 0, -EINVAL
- * (the tag is empty or too long), -EEXIST, -ENOSPC, -ENOMEM, -EBUSY (somebody changes the slots).
+ * `speaker`: the vCPU from whose hypercall it is, which goes on with RCX = the number of resets after each of them; or NULL.
+ * 0, -EINVAL (the tag is empty or too long), -EEXIST, -ENOSPC, -ENOMEM, -EBUSY (somebody changes the slots).
  */
 int vm_snapshot_take(struct vm *vm, const char *tag, struct vcpu *speaker);
 

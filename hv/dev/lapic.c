@@ -206,7 +206,7 @@ bool lapic_accepts_extint(const struct lapic *lapic)
     u32 lint0 = lapic_get(lapic, LAPIC_LVT_LINT0);
 
     if (!lapic_is_enabled(lapic)) /* then LINT0 is the processor's INTR pin (SDM 11.4.3) */
-        return lapic->base & LAPIC_BASE_BSP;
+        return atomic_read(&lapic->base) & LAPIC_BASE_BSP;
     return !(lint0 & LAPIC_LVT_MASKED) && (lint0 >> LAPIC_LVT_MODE_SHIFT & 7) == APIC_EXTINT;
 }
 

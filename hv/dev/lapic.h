@@ -98,7 +98,8 @@ bool lapic_has_mmio(const struct lapic *lapic);
 
 /*
  * `offset` is below 4096, `size` is 1, 2, 4 or 8. Only aligned 32-bit accesses are defined (SDM 11.4.1). Of others, reads
- * give the bytes of the register and 0 for those behind it, and writes are ignored.
+ * give the bytes of the register and 0 for those behind it, and writes are ignored. A read can post an interrupt, as a write
+ * can: of the timer that has come due, or for the error that it is. lapic_needs_attention() tells.
  */
 u64 lapic_mmio_read(struct lapic *lapic, u32 offset, unsigned size, u64 now);
 void lapic_mmio_write(struct lapic *lapic, u32 offset, unsigned size, u64 value, u64 now);
@@ -157,7 +158,9 @@ int lapic_highest_isr(const struct lapic *lapic);
 /* The vectors whose EOI must exit: those that came level-triggered last. */
 void lapic_eoi_exit_bitmap(const struct lapic *lapic, u64 bitmap[4]);
 
-/* Whether this processor answers the PIC's INTR: LINT0 is ExtINT and unmasked, or the BSP has its APIC disabled. */
+/*
+ * From any processor: whether this one answers the PIC's INTR: LINT0 is ExtINT and unmasked, or the BSP has its APIC disabled.
+ */
 bool lapic_accepts_extint(const struct lapic *lapic);
 
 /* ---- messages: hv/dev/lapic_deliver.c ---- */
