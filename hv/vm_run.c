@@ -107,7 +107,7 @@ static void run_slice(struct vm_processor *processor, u64 next)
     u64 until = earlier(next > least ? next : least, earlier(processor->slice_end, task_next_wake()));
 
     vcpu_run(&processor->vcpu, is_first(processor) ? earlier(until, end_of_time(vm)) : until);
-    if (rdtsc() < processor->slice_end && !task_should_yield())
+    if (rdtsc() < earlier(processor->slice_end, task_next_wake()) && !task_should_yield())
         return;
     if (is_first(processor))
         check_console(vm);

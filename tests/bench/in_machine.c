@@ -241,6 +241,7 @@ static void bench(void *argument)
 
 void __wrap_task_run_all(void)
 {
-    expect(task_create("bench", bench, NULL) == 0, "make a task");
+    struct task *task;
+    expect(task_create("bench", bench, NULL, 0, &task) == 0, "make a task");
     __real_task_run_all();
 }

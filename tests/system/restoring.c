@@ -16,18 +16,16 @@ static struct {
 } known[VCPU_MAX];
 static unsigned count, restored, failures;
 
-int __real_vcpu_create(struct vcpu *vcpu, struct vm *vm, struct vm_memory *memory, const struct vcpu_ops *ops,
-                       u16 vpid);
-int __wrap_vcpu_create(struct vcpu *vcpu, struct vm *vm, struct vm_memory *memory, const struct vcpu_ops *ops,
-                       u16 vpid);
+int __real_vcpu_create(struct vcpu *vcpu, const struct vcpu_config *config);
+int __wrap_vcpu_create(struct vcpu *vcpu, const struct vcpu_config *config);
 void __real_vcpu_run(struct vcpu *vcpu, u64 deadline);
 void __wrap_vcpu_run(struct vcpu *vcpu, u64 deadline);
 void __real_task_run_all(void);
 void __wrap_task_run_all(void);
 
-int __wrap_vcpu_create(struct vcpu *vcpu, struct vm *vm, struct vm_memory *memory, const struct vcpu_ops *ops, u16 vpid)
+int __wrap_vcpu_create(struct vcpu *vcpu, const struct vcpu_config *config)
 {
-    int error = __real_vcpu_create(vcpu, vm, memory, ops, vpid);
+    int error = __real_vcpu_create(vcpu, config);
 
     if (error == 0 && count < VCPU_MAX) {
         failures += vcpu_state_create(&known[count].before) != 0 || vcpu_state_create(&known[count].now) != 0;

@@ -284,7 +284,7 @@ static void show_fills_in_every_default(void **state)
     expect_fine(GUEST);
     conf_show(&conf, shown, sizeof shown);
     assert_string_equal(
-        shown, "[slat]\nat-end = poweroff\nslice = 5ms\naudit = no\nnx-large-pages = auto\nprocessors = 64\n\n[guest "
+        shown, "[slat]\nat-end = poweroff\nslice = 5ms\naudit = no\nconsole = auto\nnx-large-pages = auto\nprocessors = 64\n\n[guest "
                "g]\nimage = \"i\"\nformat = auto\n"
                "memory = 16M\nprocessors = 1\ncmdline = \"\"\nstart = 32\nload = 0x100000\n"
                "entry = 0x100000\nlargest-page = 1G\nbacking = filled\nhypercalls = no\nexpect = \"\"\n"

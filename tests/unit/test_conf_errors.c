@@ -63,14 +63,14 @@ static void errors_of_keys(void **state)
     static const struct wrong wrong[] = {
         { "memory = 1M\n", 1, 1, "\"memory\" before the first section; allowed: [slat], [guest NAME], [script]" },
         { "[slat]\nslize = 1", 2, 1,
-          "unknown key \"slize\" in [slat]; did you mean \"slice\"? allowed: at-end, slice, audit, nx-large-pages, "
+          "unknown key \"slize\" in [slat]; did you mean \"slice\"? allowed: at-end, slice, audit, console, nx-large-pages, "
           "processors" },
         { "[script]\ndo stats g", 2, 4, "\"stats g\" after the key do; allowed: =" },
         { "[script]\nmemory = 1", 2, 1, "unknown key \"memory\" in [script]; allowed: do" },
         { "[slat]\nnx-large-pages = on", 2, 18, "nx-large-pages: unknown word \"on\"; allowed: auto, yes, no" },
         { GUEST "hypercalls = auto", 3, 14, "hypercalls: unknown word \"auto\"; allowed: no, yes" },
         { "[slat]\nmemory = 1", 2, 1,
-          "unknown key \"memory\" in [slat]; allowed: at-end, slice, audit, nx-large-pages, "
+          "unknown key \"memory\" in [slat]; allowed: at-end, slice, audit, console, nx-large-pages, "
           "processors" },
         { GUEST " memroy = 1", 3, 2,
           "unknown key \"memroy\" in [guest]; did you mean \"memory\"? allowed: " GUEST_KEYS },
