@@ -19,7 +19,7 @@
 #include "mm/spinlock.h"
 
 enum { WORKERS = 3, ROUNDS = 400, PASSES = 300, FRAMES = 8, MOST = PROCESSOR_MAX, MOST_LATE_US = 300000 };
-enum { GUEST_US = 40000, LEAVE_US = 20000 };
+enum { GUEST_US = 40000, LEAVE_US = 5000 };
 
 struct worker {
     struct task *task;
@@ -34,7 +34,8 @@ static unsigned worker_count, runner_count;
 static struct spinlock lock;
 static u64 guarded, guarded_too; /* lock */
 static const struct vm_memory *const pretended = (const void *)&lock;
-static u32 asked, answered; /* to leave the pretended guest */
+static u32 asking; /* atomic: how many want nobody to be in the pretended guest */
+static u32 stays[MOST];
 static u32 wrong_processor, broken_lock, broken_frame, late, slow_kicks, early, kicked, guest_stays, counted_turns,
     finished;
 static u32 halts[MOST], ticks_here, ticks_elsewhere;
@@ -131,43 +132,45 @@ static void take_frames(struct worker *worker)
     }
 }
 
-/* As a vCPU's run loop: what waits is looked at after the processor is known to be in a guest. */
-static void pretend_guest(void)
+/*
+ * As a vCPU's run loop: what waits is looked at after the processor is known to be in a guest. With `whole_slice` it does not
+ * care whose sleep ends meanwhile: then only a kick ends it soon.
+ */
+static void pretend_guest(bool whole_slice)
 {
     struct processor *processor = this_processor();
-    u64 end = rdtsc() + delay_ticks(GUEST_US), next = task_next_wake();
+    u64 end = rdtsc() + delay_ticks(GUEST_US), next = whole_slice ? end : task_next_wake();
 
     __atomic_store_n(&processor->guest, pretended, __ATOMIC_SEQ_CST);
-    if (!task_should_yield() && host_timer_kind() != HOST_TIMER_NONE) {
-        u32 request = __atomic_load_n(&asked, __ATOMIC_SEQ_CST);
-        if (__atomic_load_n(&answered, __ATOMIC_SEQ_CST) == request)
-            __real_processor_halt_until(next < end ? next : end);
-    }
+    if (!task_should_yield() && host_timer_kind() != HOST_TIMER_NONE && !__atomic_load_n(&asking, __ATOMIC_SEQ_CST))
+        __real_processor_halt_until(next < end ? next : end);
     __atomic_store_n(&processor->guest, NULL, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&answered, __atomic_load_n(&asked, __ATOMIC_SEQ_CST), __ATOMIC_SEQ_CST);
+    count(&stays[processor->number]);
     count(&guest_stays);
 }
 
-/* All processors leave the pretended guest soon, as tlb.c wants it. */
+/* All processors leave the pretended guest soon, as tlb.c wants it: no one that was in it needs its slice's end for that. */
 static void ask_to_leave(void)
 {
-    bool in_guest;
-    u64 start;
+    u32 before[MOST];
 
-    count(&asked);
+    __atomic_fetch_add(&asking, 1, __ATOMIC_SEQ_CST);
+    for (unsigned i = 0; i < processor_count(); i++)
+        before[i] = __atomic_load_n(&stays[i], __ATOMIC_SEQ_CST);
     port_kick((struct vm_memory *)pretended);
-    start = rdtsc();
     for (unsigned i = 0; i < processor_count(); i++) {
         struct processor *processor = processor_at(i);
-        u64 since = rdtsc();
+        u64 start = rdtsc();
 
-        do
-            in_guest = processor != this_processor() && __atomic_load_n(&processor->guest, __ATOMIC_SEQ_CST) &&
-                       rdtsc() - since < delay_ticks(1000);
-        while (in_guest);
+        while (processor != this_processor() && __atomic_load_n(&processor->guest, __ATOMIC_SEQ_CST) == pretended &&
+               __atomic_load_n(&stays[i], __ATOMIC_SEQ_CST) == before[i]) {
+            if (rdtsc() - start > delay_ticks(LEAVE_US)) {
+                count(&slow_kicks);
+                break;
+            }
+        }
     }
-    if (rdtsc() - start > delay_ticks(LEAVE_US))
-        count(&slow_kicks);
+    __atomic_fetch_sub(&asking, 1, __ATOMIC_SEQ_CST);
 }
 
 static void work(void *argument)
@@ -196,7 +199,7 @@ static void work(void *argument)
             take_frames(worker);
             break;
         case 6:
-            pretend_guest();
+            pretend_guest(random_below(worker, 2));
             break;
         default:
             ask_to_leave();

@@ -56,6 +56,7 @@ subtest 'processors that do not do as they should' => sub {
     line_like($run, qr/^slat: the processor with APIC ID 1 is not used: it does not answer$/, 'one comes too late');
     line_like($run, qr/^slat: the processor with APIC ID 3 is not used: it is odd$/, 'one is not like the others');
     line_like($run, qr/^slat: 3 processors$/, 'the others are used');
+    no_line_like($run, qr/do not stop/, 'and each by its own number');
     guest_tap_ok($run, $_) for 'a' .. 'i';
 };
 
