@@ -127,8 +127,8 @@ static void create_guest(const struct boot_info *info, const struct guest_conf *
     vm_create(vm, conf, &files);
     if (!vm->runs)
         vm_log_end(vm);
-    else if (vm_start(vm))
-        stop("no memory for the guests' stacks");
+    else
+        vm_start(vm);
 }
 
 static void set_environment(const struct boot_info *info, const struct slat_conf *conf)

@@ -41,7 +41,8 @@ struct vm_processor {
     u64 slice_end; /* host TSC; of its own task */
 
     /* atomic: */
-    u32 is_out; /* its vCPU may be loaded in a processor: only its own task touches it (hv/vm_list.h) */
+    u32 is_out;     /* its vCPU may be loaded in a processor: only its own task touches it (hv/vm_list.h) */
+    u32 is_stopped; /* by a debugger, as if the VM were held */
 
     /* vm->lock: */
     bool sleeps_for_ever; /* nothing of its own will wake it */
@@ -115,8 +116,8 @@ struct vm_files {
 /* Makes the guest that `conf` describes, ready to run, or ended with a reason (vm->end); both are a result, not an error. */
 void vm_create(struct vm *vm, const struct guest_conf *conf, const struct vm_files *files);
 
-/* Makes the tasks of its processors. 0, -ENOMEM, -ENOSPC. */
-int vm_start(struct vm *vm);
+/* Makes the tasks of its processors; or ends it with a reason. On processor 0, before the tasks run. */
+void vm_start(struct vm *vm);
 
 /* Nanoseconds of the host's clock, from anywhere. */
 u64 vm_now_ns(void);

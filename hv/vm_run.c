@@ -198,17 +198,41 @@ void vm_processor_run(void *argument)
     finish(vm);
 }
 
-int vm_start(struct vm *vm)
-{
-    vm->tasks = vm->processor_count;
-    for (unsigned i = 0; i < vm->processor_count; i++) {
-        struct vm_processor *processor = vm->processors[i];
-        char name[CONF_NAME_SIZE + 8];
+/* Those of all guests; some are left for slat's own tasks, which come later. */
+enum { GUEST_TASKS_MAX = TASK_MAX - 16 };
+static unsigned guest_tasks;
 
-        format_text(name, sizeof(name), vm->processor_count > 1 ? "%s/%u" : "%s", vm->conf.name, i);
-        int error = task_create(name, vm_processor_run, processor, processor->vcpu.processor, &processor->task);
-        if (error)
-            return error;
+static int create_task(struct vm_processor *processor)
+{
+    const struct vm *vm = processor->vcpu.vm;
+    char name[CONF_NAME_SIZE + 8];
+
+    if (guest_tasks == GUEST_TASKS_MAX)
+        return -ENOSPC;
+    guest_tasks++;
+    format_text(name, sizeof(name), vm->processor_count > 1 ? "%s/%u" : "%s", vm->conf.name, processor->vcpu.number);
+    return task_create(name, vm_processor_run, processor, processor->vcpu.processor, &processor->task);
+}
+
+void vm_start(struct vm *vm)
+{
+    char text[VCPU_END_TEXT];
+    unsigned made = 0;
+    int error = 0;
+
+    while (made < vm->processor_count && !error) {
+        error = create_task(vm->processors[made]);
+        made += !error;
     }
-    return 0;
+    vm->tasks = made;
+    if (!error)
+        return;
+    if (error == -ENOSPC)
+        format_text(text, sizeof(text), "all guests together have more than %d processors", GUEST_TASKS_MAX);
+    else
+        format_text(text, sizeof(text), "the machine has no memory left for the stack of its processor %u", made);
+    vm_end(vm, GUEST_END_NO_MEMORY, 0, text);
+    /* The tasks that it has find that it has ended, and the first one takes it apart. */
+    if (made == 0)
+        finish(vm);
 }

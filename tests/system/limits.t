@@ -138,6 +138,14 @@ E2
     like $run->{lines}[-1], qr/^slat: result: fail \(3 of 4 guests did not end as expected\)$/, 'the verdict is the last line';
 };
 
+subtest 'more processors than slat has tasks for' => sub {
+    my $many = join '', map { "[guest g$_]\nimage = hello.elf\nmemory = 4M\nprocessors = 32\n" } 1 .. 6;
+    my $run = boot(conf => "[slat]\naudit = yes\n${many}expect-end = no-memory\n");
+    is $run->{status}, 0, 'pass';
+    ended_ok($run, 'g5', 'exit 0');
+    ended_ok($run, 'g6', 'no-memory', qr/more than \d+ processors/);
+};
+
 subtest 'at-end' => sub {
     my $run = boot(conf => "[slat]\nat-end = halt\n[guest hello]\n$hello");
     is $run->{status}, 0, 'halt: pass';
