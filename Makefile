@@ -29,7 +29,7 @@ CPUS ?= 1
 CPU_MODEL ?=
 MEMORY ?= 512
 CONF ?= guest-stubs/sample.conf
-export CONF
+export CONF GUEST
 MACHINE_OPTIONS = --machine $(MACHINE) --cpus $(CPUS) --memory $(MEMORY) $(if $(CPU_MODEL),--cpu-model $(CPU_MODEL))
 
 # Several can be started at the same time: they build one after the other.
@@ -46,6 +46,11 @@ run: run-packages ## boot the guests of CONF in an emulator and show what they p
 	@$(BUILD_ONCE) $(BUILD)/run.img
 	@tools/machine $(MACHINE_OPTIONS) --timeout 1200 $(BUILD)/run.img
 
+debug: run-packages ## boot the guests of CONF with gdb on one of them: GUEST=name
+	@test -n "$$GUEST" || { echo 'make debug needs GUEST=name, the name of a guest of CONF'; exit 2; }
+	@$(BUILD_ONCE) image $(BUILD)/tools/slat-conf
+	@tools/debug "$$GUEST" "$$CONF" $(MACHINE_OPTIONS)
+
 test: test-packages ## everything: lint, unit tests, fuzzers for a moment, system tests in the emulator
 	@tests/run-all
 
@@ -57,7 +62,7 @@ usb: build-packages ## the image for a USB stick with the guests of CONF: build/
 image: $(BUILD)/slat.efi stubs ## build the EFI application and the guest stubs
 
 clean: ## remove what was built; the emulator, the guests and what fuzzers found stay
-	rm -rf $(wildcard $(addprefix $(BUILD)/,*.img slat.* clang-tidy.log bench boot churning coverage explorer faulty fuzz \
+	rm -rf $(wildcard $(addprefix $(BUILD)/,*.img slat.* clang-tidy.log bench boot churning coverage debug explorer faulty fuzz \
 	fuzzer generated hardware host hypervisor mutants stress stubs tools tsan unit))
 
 # ---- packages, emulator, guests -------------------------------------------------------------------------------------
@@ -149,6 +154,6 @@ lint: host-packages ## layout, layers, static analysis
 	@tests/run-all lint
 
 -include $(shell find $(BUILD) -name mutants -prune -o -type f -name '*.d' -print 2>/dev/null)
-.PHONY: help run test usb image clean build-packages run-packages host-packages test-packages units unit fuzzers fuzz system \
-        lint mutants coverage
+.PHONY: help run debug test usb image clean build-packages run-packages host-packages test-packages units unit fuzzers fuzz \
+        system lint mutants coverage
 .SECONDARY:

@@ -13,7 +13,17 @@
 #include "hv/lib/format.h"
 #include "hv/lib/string.h"
 
-enum { SLAT_AT_END, SLAT_SLICE, SLAT_AUDIT, SLAT_CONSOLE, SLAT_NX_LARGE_PAGES, SLAT_PROCESSORS, SLAT_KEYS };
+enum {
+    SLAT_AT_END,
+    SLAT_SLICE,
+    SLAT_AUDIT,
+    SLAT_CONSOLE,
+    SLAT_NX_LARGE_PAGES,
+    SLAT_APIC_VIRTUALIZATION,
+    SLAT_PROCESSORS,
+    SLAT_GDB,
+    SLAT_KEYS
+};
 enum { SCRIPT_DO, SCRIPT_KEYS };
 enum { MOST_KEYS = CONF_GUEST_KEYS };
 
@@ -32,6 +42,7 @@ struct parser {
 
     /* All sections. */
     unsigned slat_line, script_line; /* 0: there was none yet */
+    struct conf_place gdb;           /* the value of `gdb` */
     unsigned guest_lines[CONF_MAX_GUESTS];
 };
 
@@ -67,6 +78,11 @@ static int set_nx_large_pages(const struct conf_setting *setting)
     return conf_word(setting, choice_names, CHOICE_COUNT, &setting->conf->nx_large_pages);
 }
 
+static int set_apic_virtualization(const struct conf_setting *setting)
+{
+    return conf_word(setting, choice_names, CHOICE_COUNT, &setting->conf->apic_virtualization);
+}
+
 static int set_processors(const struct conf_setting *setting)
 {
     static const struct conf_unit no_units[] = { { "", 1 }, { NULL, 0 } };
@@ -79,13 +95,22 @@ static int set_processors(const struct conf_setting *setting)
     return error;
 }
 
+/* Which guests there are is known at the end. */
+static int set_gdb(const struct conf_setting *setting)
+{
+    memcpy(setting->conf->gdb, setting->text, setting->length);
+    return 0;
+}
+
 static const struct conf_key slat_keys[SLAT_KEYS] = {
     [SLAT_AT_END] = { "at-end", 64, false, set_at_end },
     [SLAT_SLICE] = { "slice", 64, false, set_slice },
     [SLAT_AUDIT] = { "audit", 64, false, set_audit },
     [SLAT_CONSOLE] = { "console", 64, false, set_console },
     [SLAT_NX_LARGE_PAGES] = { "nx-large-pages", 64, false, set_nx_large_pages },
+    [SLAT_APIC_VIRTUALIZATION] = { "apic-virtualization", 64, false, set_apic_virtualization },
     [SLAT_PROCESSORS] = { "processors", 64, false, set_processors },
+    [SLAT_GDB] = { "gdb", CONF_NAME_SIZE - 1, false, set_gdb },
 };
 
 /* What the commands mean is known to the monitor alone, which reads them when their time has come. */
@@ -194,6 +219,8 @@ static int start_guest(struct parser *parser, struct conf_span header, struct co
 
 static int finish_section(struct parser *parser)
 {
+    if (parser->keys == slat_keys)
+        parser->gdb = parser->given[SLAT_GDB];
     if (!parser->keys || !parser->guest)
         return 0;
     return conf_guest_finish(parser->guest, parser->header, parser->given, parser->error);
@@ -281,6 +308,20 @@ static int parse_setting(struct parser *parser, struct conf_span line)
     return parse_value(parser, i, conf_span_from(rest, 1));
 }
 
+static int check_gdb(const struct parser *parser)
+{
+    const struct slat_conf *conf = parser->conf;
+
+    if (!parser->gdb.line)
+        return 0;
+    for (unsigned i = 0; i < conf->guest_count; i++) {
+        if (strcmp(conf->gdb, conf->guests[i].name) == 0)
+            return 0;
+    }
+    return conf_fail(parser->error, parser->gdb, "gdb: there is no guest %s",
+                     conf_quote(conf->gdb, strlen(conf->gdb)).text);
+}
+
 static int parse(struct parser *parser, const char *text, size_t size)
 {
     struct conf_lines lines;
@@ -297,6 +338,8 @@ static int parse(struct parser *parser, const char *text, size_t size)
     if (!error && !parser->conf->guest_count)
         error = conf_fail(parser->error, (struct conf_place){ lines.line ? lines.line : 1, 1 },
                           "the file has no guest, and needs one: [guest NAME]");
+    if (!error)
+        error = check_gdb(parser);
     return error;
 }
 

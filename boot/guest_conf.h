@@ -94,7 +94,9 @@ struct slat_conf {
     uint32_t audit;          /* 1: whenever a guest ends, the invariants of the memory core are checked everywhere */
     uint32_t console;        /* enum conf_choice: whether the monitor's commands can be typed at the serial port */
     uint32_t nx_large_pages; /* enum conf_choice: guests cannot execute from large pages; executing splits them */
-    uint32_t processors;     /* of the machine, that slat uses at most */
+    uint32_t apic_virtualization; /* enum conf_choice: what the processor has of it is used */
+    uint32_t processors;          /* of the machine, that slat uses at most */
+    char gdb[CONF_NAME_SIZE];     /* the guest that a gdb debugs; empty: none */
     uint32_t command_count;
     char commands[CONF_MAX_COMMANDS][CONF_COMMAND_SIZE]; /* for the monitor, in order */
     struct guest_conf guests[CONF_MAX_GUESTS];

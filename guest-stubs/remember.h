@@ -8,7 +8,9 @@
 enum {
     REMEMBER_PAGE = 4096,
     REMEMBER_MEMORY = 16 << 20,
-    REMEMBER_MAIL = 2 << 20, /* a page of words, see below */
+    REMEMBER_MAIL = 2 << 20,                         /* a page of words, see below */
+    REMEMBER_COMMON = REMEMBER_MAIL + REMEMBER_PAGE, /* words that all its processors write */
+    REMEMBER_COMMON_SIZE = 8 * REMEMBER_PAGE,
     REMEMBER_HOST =
         REMEMBER_MAIL + (64 << 10), /* pages that only the host writes, each with its seed in the first word */
     REMEMBER_HOST_PAGES = 16,

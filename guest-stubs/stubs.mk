@@ -3,15 +3,20 @@
 # section of slat.conf it is run. 32-bit code is made with the compiler's -m32; no 32-bit C library is needed.
 
 STUBS_64 := long_mode high_memory hostile_calls_64 vector_neighbour
-STUBS_32 := $(filter-out $(STUBS_64),$(patsubst guest-stubs/%.c,%,$(wildcard guest-stubs/*.c)))
+STUBS_SMP := remember storm
+STUBS_32 := $(filter-out $(STUBS_64) $(STUBS_SMP),$(patsubst guest-stubs/%.c,%,$(wildcard guest-stubs/*.c)))
 STUB_LIB := $(patsubst guest-stubs/lib/%.c,%,$(filter-out %/exceptions.c,$(wildcard guest-stubs/lib/*.c)))
 STUB_CFLAGS := $(CSTD) $(WARNINGS) -O2 -ffreestanding -fno-pic -fno-pie -mgeneral-regs-only -mno-red-zone \
                -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -MMD -MP
 STUB_LINK := -nostdlib -static -no-pie \
              -Wl,-T,guest-stubs/lib/stub.ld,--build-id=none,-z,noexecstack,-z,max-page-size=4096,--no-warn-rwx-segments
 
+# Stubs of one file each that use the processors of smp.elf.
+HOSTILE := $(filter-out parallel,$(patsubst guest-stubs/hostile/%.c,%,$(wildcard guest-stubs/hostile/*.c)))
+
 STUBS := $(STUBS_32:%=$(BUILD)/stubs/%.elf) $(STUBS_64:%=$(BUILD)/stubs/%.elf) $(BUILD)/stubs/long_mode.bin \
-         $(BUILD)/stubs/real_mode.bin $(BUILD)/stubs/smp.elf $(BUILD)/stubs/smp_64.elf $(BUILD)/stubs/initramfs
+         $(BUILD)/stubs/real_mode.bin $(BUILD)/stubs/smp.elf $(BUILD)/stubs/smp_64.elf $(BUILD)/stubs/initramfs \
+         $(HOSTILE:%=$(BUILD)/stubs/%.elf) $(STUBS_SMP:%=$(BUILD)/stubs/%.elf)
 
 $(BUILD)/stubs/32/%.o: guest-stubs/%.c
 	@mkdir -p $(@D)
@@ -76,6 +81,22 @@ $(BUILD)/stubs/smp_64.elf: $(BUILD)/stubs/64/lib/start_multiboot64.nasm.o $(SMP:
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(SMP_LINK) -o $@ $(filter %.o,$^)
 	$(Q)objcopy -O elf32-i386 $@
+
+HOSTILE_PARTS := hostile/parallel.o smp/apic.o smp/interrupts.o smp/processors.o smp/trampoline.nasm.o
+
+$(HOSTILE:%=$(BUILD)/stubs/%.elf): $(BUILD)/stubs/%.elf: $(BUILD)/stubs/32/lib/start_multiboot.nasm.o \
+                                   $(BUILD)/stubs/32/hostile/%.o $(HOSTILE_PARTS:%=$(BUILD)/stubs/32/%) $(STUB_LIB_32) \
+                                   guest-stubs/smp/smp.ld
+	$(call say,LINK,$@)
+	$(Q)$(CC) -m32 $(SMP_LINK) -o $@ $(filter %.o,$^)
+
+# They use several processors in the same way, and what lies at 4 MiB is theirs.
+$(STUBS_SMP:%=$(BUILD)/stubs/%.elf): $(BUILD)/stubs/%.elf: $(BUILD)/stubs/32/lib/start_multiboot.nasm.o \
+                                     $(BUILD)/stubs/32/%.o $(BUILD)/stubs/32/smp/apic.o \
+                                     $(BUILD)/stubs/32/smp/interrupts.o $(BUILD)/stubs/32/smp/processors.o \
+                                     $(BUILD)/stubs/32/smp/trampoline.nasm.o $(STUB_LIB_32) guest-stubs/lib/stub.ld
+	$(call say,LINK,$@)
+	$(Q)$(CC) -m32 $(STUB_LINK) -o $@ $(filter %.o,$^)
 
 # The program that Linux guests run, without a C library, and the archive that they get it in.
 LINUX_INIT_CFLAGS := $(filter-out -mgeneral-regs-only -mno-red-zone,$(STUB_CFLAGS)) -fno-tree-loop-distribute-patterns

@@ -48,6 +48,16 @@ static void count_time(struct debugger *debugger)
     atomic_write(&vm->clock_stands, 0); /* pairs with the read in end_of_time() */
 }
 
+/* Its state is in memory, and its task is not in the guest. */
+static void go(struct vm_processor *processor, bool step)
+{
+    struct vcpu *before = debug_borrow(&processor->vcpu);
+
+    debug_go(&processor->vcpu, step);
+    debug_give_back(&processor->vcpu, before);
+    atomic_write(&processor->is_stopped, 0);
+}
+
 static void resume(void *target, const enum gdb_action actions[])
 {
     struct debugger *debugger = target;
@@ -56,15 +66,20 @@ static void resume(void *target, const enum gdb_action actions[])
         struct vm_processor *processor = processor_of(debugger, i);
         bool stays = actions[i] == GDB_HOLD || (atomic_read(&debugger->stopped) & 1u << i);
 
-        if (!stays) {
-            struct vcpu *before = debug_borrow(&processor->vcpu);
-            debug_go(&processor->vcpu, actions[i] == GDB_STEP);
-            debug_give_back(&processor->vcpu, before);
-        }
-        atomic_write(&processor->is_stopped, stays);
+        if (stays)
+            atomic_write(&processor->is_stopped, 1);
+        else
+            go(processor, actions[i] == GDB_STEP);
     }
     count_time(debugger);
     debugger->holds = false;
+    vm_release(debugger->vm);
+}
+
+void debugger_let_go(struct debugger *debugger, unsigned vcpu)
+{
+    vm_hold(debugger->vm); /* it may be on its way out */
+    go(processor_of(debugger, vcpu), false);
     vm_release(debugger->vm);
 }
 
@@ -209,7 +224,8 @@ static void describe(void *target, unsigned vcpu, char *text, size_t size)
 
 static void monitor(void *target, const char *line, void (*print)(void *argument, const char *text), void *argument)
 {
-    struct monitor_context context = { .print = print, .argument = argument };
+    const struct debugger *debugger = target;
+    struct monitor_context context = { .print = print, .argument = argument, .cancelled = debugger->is_interrupted };
 
     (void)monitor_execute(line, &context); /* what went wrong has been printed */
 }

@@ -21,6 +21,8 @@ struct debugger {
     struct task *task;
     /* From the task of a vCPU that is about to execute a breakpoint instruction there. */
     bool (*has_breakpoint)(u64 physical);
+    /* While a command of the monitor waits for something: whether it shall end. */
+    bool (*is_interrupted)(void *argument);
 
     /* the debugger's task only: */
     bool holds; /* it has one of the VM's holds */
@@ -38,6 +40,9 @@ void debugger_attach(struct debugger *debugger, struct vm *vm);
 
 /* What a vCPU has come upon; false: nothing. It stays out of the guest until debugger_ops.resume() lets it go. */
 bool debugger_take(struct debugger *debugger, struct gdb_stop *stop);
+
+/* Of a vCPU that has stopped, which the server does not care about: no gdb is there any more. */
+void debugger_let_go(struct debugger *debugger, unsigned vcpu);
 
 /* How the guest has ended. */
 struct gdb_stop debugger_end(const struct debugger *debugger);

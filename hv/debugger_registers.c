@@ -116,7 +116,11 @@ int debugger_set_registers(void *target, unsigned vcpu_number, const struct gdb_
     struct vcpu *before = debug_borrow(vcpu);
     int error = 0;
 
-    if (registers->rip != vmcs_read(VMCS_GUEST_RIP) || registers->rflags != vmcs_read(VMCS_GUEST_RFLAGS))
+    /* In virtual-8086 mode it is the selector's (SDM vol. 3, 27.3.1.2). */
+    if ((registers->rflags & RFLAGS_VM) &&
+        (registers->fs_base != vmcs_read(VMCS_GUEST_FS_BASE) || registers->gs_base != vmcs_read(VMCS_GUEST_GS_BASE)))
+        error = -EINVAL;
+    else if (registers->rip != vmcs_read(VMCS_GUEST_RIP) || registers->rflags != vmcs_read(VMCS_GUEST_RFLAGS))
         error = debug_set_rip_and_flags(vcpu, registers->rip, registers->rflags);
     if (!error) {
         vmcs_write(VMCS_GUEST_RSP, registers->gpr[RSP_IN_VMCS]);

@@ -8,6 +8,7 @@
 #include "arch/x86/vmx.h"
 #include "hv/debugger.h"
 #include "hv/lib/log.h"
+#include "hv/lib/string.h"
 #include "hv/task.h"
 #include "hv/vm_internal.h"
 #include "hv/vm_list.h"
@@ -23,6 +24,7 @@ static struct {
     struct task *task;
     u64 ticks_per_us;
     u64 talks_until; /* TSC */
+    int ahead;       /* a byte that was read before it is its turn; -1: none */
 } gdb;
 
 static bool has_breakpoint(u64 physical)
@@ -55,13 +57,28 @@ static bool serve_stop(void)
     if (!debugger_take(&gdb.debugger, &stop))
         return false;
     gdb_server_stopped(&gdb.server, &stop);
+    if (gdb.server.state == GDB_DETACHED)
+        debugger_let_go(&gdb.debugger, stop.vcpu);
     return true;
+}
+
+/* A gdb is silent while it waits for a command's end, but for acknowledgements of the answer's lines: this is another one. */
+static bool is_interrupted(void *argument)
+{
+    int byte;
+
+    while (gdb.ahead < 0 && (byte = serial2_read()) >= 0) {
+        if (byte != '+')
+            gdb.ahead = byte;
+    }
+    return gdb.ahead >= 0;
 }
 
 static bool serve_byte(void)
 {
-    int byte = serial2_read();
+    int byte = gdb.ahead >= 0 ? gdb.ahead : serial2_read();
 
+    gdb.ahead = -1;
     if (byte < 0)
         return false;
     gdb.talks_until = rdtsc() + TALKS_FOR_US * gdb.ticks_per_us;
@@ -107,6 +124,17 @@ static void on_receive(void)
     task_wake(gdb.task);
 }
 
+enum gdb_width gdb_width_of_image(const void *image, size_t size)
+{
+    enum { CLASS = 4, CLASS_64 = 2 };
+    static const u8 magic[CLASS] = { 0x7f, 'E', 'L', 'F' };
+    const u8 *bytes = image;
+
+    if (size <= CLASS || memcmp(bytes, magic, CLASS) != 0)
+        return GDB_WIDTH_AUTO;
+    return bytes[CLASS] == CLASS_64 ? GDB_WIDTH_64 : GDB_WIDTH_32;
+}
+
 int gdb_start(struct vm *vm, enum gdb_width width, u64 tsc_hz)
 {
     if (!vm_runs(vm))
@@ -122,6 +150,8 @@ int gdb_start(struct vm *vm, enum gdb_width width, u64 tsc_hz)
         return error;
     gdb.debugger.task = gdb.task;
     gdb.debugger.has_breakpoint = has_breakpoint;
+    gdb.debugger.is_interrupted = is_interrupted;
+    gdb.ahead = -1;
     debugger_attach(&gdb.debugger, vm);
     gdb_server_init(&gdb.server, &debugger_ops, &gdb.debugger, vm->processor_count, true, transmit, NULL);
     gdb.server.width = width;

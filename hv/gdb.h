@@ -14,4 +14,7 @@ struct vm;
  */
 int gdb_start(struct vm *vm, enum gdb_width width, u64 tsc_hz);
 
+/* Of an ELF file, that of its code; GDB_WIDTH_AUTO: it is another file. */
+enum gdb_width gdb_width_of_image(const void *image, size_t size);
+
 #endif

@@ -148,6 +148,15 @@ void gdb_breakpoint_remove_all(struct gdb_memory *memory)
         remove_at(memory, memory->count - 1);
 }
 
+bool gdb_breakpoint_is_at(const struct gdb_memory *memory, u64 linear)
+{
+    for (unsigned i = 0; i < memory->count; i++) {
+        if (memory->breakpoints[i].linear == linear)
+            return true;
+    }
+    return false;
+}
+
 bool gdb_breakpoint_has(const struct gdb_memory *memory, u64 physical)
 {
     for (unsigned i = 0; i < memory->count; i++) {

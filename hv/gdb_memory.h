@@ -38,6 +38,9 @@ int gdb_breakpoint_insert(struct gdb_memory *memory, unsigned vcpu, u64 linear);
 void gdb_breakpoint_remove(struct gdb_memory *memory, u64 linear);
 void gdb_breakpoint_remove_all(struct gdb_memory *memory);
 
+/* Whether there is one that was set at this address. */
+bool gdb_breakpoint_is_at(const struct gdb_memory *memory, u64 linear);
+
 bool gdb_breakpoint_has(const struct gdb_memory *memory, u64 physical);
 
 #endif

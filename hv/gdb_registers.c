@@ -80,7 +80,7 @@ static void set_tags(u8 *fxsave, u16 tags)
     }
 }
 
-static u64 get_rip(const struct gdb_registers *registers)
+u64 gdb_registers_pc(const struct gdb_registers *registers)
 {
     return registers->cs_long ? registers->rip : (u32)(registers->cs_base + registers->rip);
 }
@@ -91,7 +91,7 @@ static int set_rip(struct gdb_registers *registers, bool is_64, const u8 *value)
     u64 rip = registers->rip;
 
     if (!registers->cs_long)
-        rip = get_rip(registers);
+        rip = gdb_registers_pc(registers);
     memcpy(&rip, value, is_64 ? 8 : 4);
     if (registers->cs_long ? !canonical(registers, rip) : rip >> 32 != 0)
         return -EINVAL;
@@ -134,7 +134,7 @@ void gdb_register_get(struct gdb_layout layout, unsigned number, const struct gd
                       u8 value[GDB_REGISTER_SIZE])
 {
     const struct gdb_register *at = gdb_register_at(layout, number);
-    u64 rip = get_rip(registers);
+    u64 rip = gdb_registers_pc(registers);
     u16 tags = get_tags(registers->fxsave);
 
     memset(value, 0, GDB_REGISTER_SIZE);

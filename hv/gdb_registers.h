@@ -22,6 +22,9 @@ struct gdb_registers {
     u8 ymm_high[16][16]; /* with has_avx */
 };
 
+/* The linear address of the instruction. */
+u64 gdb_registers_pc(const struct gdb_registers *registers);
+
 /* Which registers there are. */
 struct gdb_layout {
     bool is_64, has_avx;

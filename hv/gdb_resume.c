@@ -57,6 +57,18 @@ static struct gdb_debug_slot slot_of(const struct gdb_server *server, const stru
     return (struct gdb_debug_slot){ .kind = GDB_SLOT_FREE };
 }
 
+/*
+ * A breakpoint stands in memory, and stops those who come to it by other addresses, too. gdb passes over a breakpoint at an
+ * address where it has set none, and the vCPU would come upon it again at once: so there it is told of a trap.
+ */
+static bool is_at_breakpoint(struct gdb_server *server, const struct gdb_stop *stop)
+{
+    struct gdb_registers registers;
+
+    return server->ops->get_registers(server->target, stop->vcpu, &registers) == 0 &&
+           gdb_breakpoint_is_at(&server->memory, gdb_registers_pc(&registers));
+}
+
 static void end(struct gdb_server *server, const struct gdb_stop *stop)
 {
     bool is_waited_for = server->state == GDB_RUNNING;
@@ -84,6 +96,8 @@ void gdb_server_stopped(struct gdb_server *server, const struct gdb_stop *stop)
         server->ops->stop_all(server->target);
         server->hit = slot_of(server, stop);
         stop_for(server, stop);
+        if (stop->reason == GDB_STOP_BREAKPOINT && !is_at_breakpoint(server, stop))
+            server->last.reason = GDB_STOP_STEP;
         gdb_answer_stop(server);
     } else if (server->state == GDB_STOPPED) {
         struct gdb_debug_slot slot = slot_of(server, stop);

@@ -14,6 +14,7 @@
 #include "arch/x86/vmx.h"
 #include "hv/background.h"
 #include "hv/console.h"
+#include "hv/gdb.h"
 #include "hv/lib/format.h"
 #include "hv/lib/log.h"
 #include "hv/lib/string.h"
@@ -185,6 +186,24 @@ static bool wants_nx_large(const struct slat_conf *conf)
     }
 }
 
+/* The width of the code that a gdb takes for the guest's: of an ELF image that of the file; else the guest's mode says it. */
+static enum gdb_width code_width(const struct boot_info *info, const struct guest_conf *conf)
+{
+    char problem[VCPU_END_TEXT];
+    struct image image;
+
+    if (get_file(info, conf->image, &image, problem, sizeof(problem)))
+        return gdb_width_of_image(image.data, image.size);
+    return GDB_WIDTH_AUTO;
+}
+
+static int start_debugger(const struct boot_info *info, const struct slat_conf *conf)
+{
+    struct vm *vm = conf->gdb[0] ? vm_list_find(conf->gdb) : NULL;
+
+    return vm ? gdb_start(vm, code_width(info, &vm->conf), info->tsc_hz) : 0;
+}
+
 /* How long it took from the firmware's call to the first instruction of a guest, in TSC ticks (instructions in Bochs). */
 static void report_start(u64 tsc_at_entry)
 {
@@ -238,6 +257,8 @@ _Noreturn void hv_main(const struct boot_info *info)
         log_line("no lines on the screen: what the firmware says about it cannot be used");
     if (arch_start(&caps, reason))
         stop(reason);
+    if (conf->apic_virtualization == CHOICE_NO)
+        vmx_caps_forgo_apic(&vmx_caps);
     caps.nx_large = wants_nx_large(conf);
     mm_init(&caps);
     start_processors(info, conf);
@@ -247,6 +268,8 @@ _Noreturn void hv_main(const struct boot_info *info)
         create_guest(info, &conf->guests[i]);
     if (background_start() || script_start(conf) || console_start((enum conf_choice)conf->console, info->tsc_hz))
         stop("no memory for the monitor");
+    if (start_debugger(info, conf))
+        stop("no memory for the debugger");
     /* Without it a text that is pasted would come faster than the console's task looks. */
     if (conf->console != CHOICE_NO && irq_route(SERIAL_IRQ, console_interrupt) == 0)
         serial_enable_receive_interrupt();

@@ -108,18 +108,23 @@ static int find_guest(struct monitor_call *call)
 
 /*
  * One command at a time for each guest. A guest does not wait for its turn: somebody may wait for it to stop before he goes
- * on.
+ * on. Nor does it get one before an operator who waits, however often its processors ask.
  */
 static int begin(struct monitor_call *call)
 {
-    while (atomic_xchg(&call->vm->is_commanded, 1)) {
-        if (call->context->self != NULL)
+    struct vm *vm = call->vm;
+    int error = 0;
+
+    if (call->context->self != NULL) {
+        if (atomic_read(&vm->operators) != 0 || atomic_xchg(&vm->is_commanded, 1))
             return monitor_fail(call, -EBUSY, "another command about it is being executed");
-        int error = monitor_wait_step(call, ~0ull);
-        if (error)
-            return error;
+        return 0;
     }
-    return 0;
+    (void)atomic_add(&vm->operators, 1);
+    while (!error && atomic_xchg(&vm->is_commanded, 1))
+        error = monitor_wait_step(call, ~0ull);
+    (void)atomic_add(&vm->operators, (u32)-1);
+    return error;
 }
 
 static int run(struct monitor_call *call)

@@ -25,7 +25,10 @@ void run_remove(struct run_queue *queue, struct run_entry *entry)
     if (before == entry)
         before = NULL;
     queue->last = queue->last == entry ? before : queue->last;
-    queue->turn = queue->turn == entry ? before : queue->turn;
+    if (queue->turn == entry) {
+        queue->turn = before;
+        queue->turn_goes_on = false;
+    }
 }
 
 static bool is_ready(struct run_entry *entry, u64 now)
@@ -51,7 +54,8 @@ struct run_entry *run_pick(struct run_queue *queue, u64 now)
     do {
         entry = entry->next;
         if (is_ready(entry, now)) {
-            turn = turn ? turn : entry;
+            if (!turn || (queue->turn_goes_on && entry == queue->turn))
+                turn = entry;
             early = !early && entry->resumes ? entry : early;
         } else if (entry->wake_at < queue->next_wake) {
             queue->next_wake = entry->wake_at;
@@ -63,8 +67,10 @@ struct run_entry *run_pick(struct run_queue *queue, u64 now)
         return NULL;
     }
     entry = early && queue->owed == 0 ? early : turn;
-    if (entry == turn)
+    if (entry == turn) {
         queue->turn = entry;
+        queue->turn_goes_on = false;
+    }
     queue->resumed = entry->resumes;
     entry->resumes = false;
     queue->picked_at = now;
@@ -81,6 +87,11 @@ void run_stop(struct run_queue *queue, u64 now)
     else
         queue->owed -= ran < queue->owed ? ran : queue->owed;
     __atomic_store_n(&queue->running, NULL, __ATOMIC_SEQ_CST);
+}
+
+void run_make_room(struct run_queue *queue)
+{
+    queue->turn_goes_on = queue->turn_goes_on || queue->running == queue->turn;
 }
 
 void run_sleep(struct run_queue *queue, u64 wake_at)

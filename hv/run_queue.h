@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Whose turn it is on one processor. All that are ready take turns; one whose sleep is over comes before its turn, if the others
- * have had as much time since as the last such run took: so who is woken all the time takes half of the time at most.
+ * have had as much time since as the last such run took: so who is woken all the time takes half of the time at most. Whoever has
+ * made room for it goes on with the rest of his turn: so nobody's turns are cut short by sleepers that are woken just then.
  * Pure: hv/task.c has the tasks and the clock. All functions but run_wake() are called by the processor whose queue it is.
  */
 #ifndef HV_RUN_QUEUE_H
@@ -26,6 +27,7 @@ struct run_entry {
 struct run_queue {
     struct run_entry *last; /* of the ring, which starts behind it; NULL: empty */
     struct run_entry *turn; /* who had the last turn */
+    bool turn_goes_on;      /* he has made room, and is not at its end */
 
     /* since run_pick(): */
     bool resumed;  /* who was picked had slept */
@@ -45,6 +47,9 @@ void run_remove(struct run_queue *queue, struct run_entry *entry);
 /* The next one to run, which runs until run_stop(); NULL: nobody is ready, until queue->next_wake or a wake. */
 struct run_entry *run_pick(struct run_queue *queue, u64 now);
 void run_stop(struct run_queue *queue, u64 now);
+
+/* The running one makes room before its turn is over. Before run_stop(). */
+void run_make_room(struct run_queue *queue);
 
 /* The running one will be ready again only when the clock has reached `wake_at`, or it is woken. Before run_stop(). */
 void run_sleep(struct run_queue *queue, u64 wake_at);

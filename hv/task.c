@@ -87,6 +87,12 @@ void task_yield(void)
         to_scheduler(scheduler);
 }
 
+void task_make_room(void)
+{
+    run_make_room(&own_scheduler()->queue);
+    task_yield();
+}
+
 void task_sleep_until(u64 tsc)
 {
     struct scheduler *scheduler = own_scheduler();

@@ -29,6 +29,9 @@ struct task *task_self(void);
 /* Lets the other tasks of this processor run. Outside any task: does nothing. */
 void task_yield(void);
 
+/* Lets a sleeper run whose time has come, and goes on with its turn then. */
+void task_make_room(void);
+
 /*
  * Lets the others run until the TSC has reached `tsc` (TASK_NO_DEADLINE: never), or somebody calls task_wake(). A wake that comes
  * before the sleep is not lost: the next sleep returns at once. It may return early: look at what you wait for.

@@ -26,6 +26,7 @@ struct vm_slot {
 /* The slots of a guest with so many bytes of memory; how many. */
 unsigned vm_slots(u64 memory, struct vm_slot slots[VM_SLOTS]);
 
+struct debugger;
 struct page_set;
 struct task;
 struct vm_snapshot;
@@ -49,7 +50,8 @@ struct vm_processor {
 };
 
 struct vm {
-    struct guest_conf conf; /* set once */
+    struct guest_conf conf;    /* set once */
+    struct debugger *debugger; /* set once, before it runs; NULL: none (hv/debugger.h) */
     unsigned processor_count;
     struct vm_processor *processors[CONF_MAX_PROCESSORS];
     struct lapic *apics[CONF_MAX_PROCESSORS]; /* theirs */
@@ -59,8 +61,13 @@ struct vm {
     u32 tasks;         /* of its processors that have not ended */
     u32 holds;         /* as long as there are some, no vCPU begins to run: hv/vm_list.h */
     u32 is_commanded;  /* the monitor executes a command about it */
+    u32 operators;     /* who wait to give one */
     u32 pic_interrupt; /* the INTR output of the PIC */
+    u32 clock_stands;  /* a debugger has stopped it: no time passes for its timeout */
     u64 epoch;         /* host TSC at which its time began; 0: it has not */
+
+    /* whoever sets clock_stands, before it is 0 again: */
+    u64 uncounted_ticks; /* that have passed meanwhile */
 
     /* while it runs: */
     bool has_vcpus;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a guest does to the world around it: its exits, called by arch/x86, and what its devices and its console call. */
 #include "hv/console.h"
+#include "hv/debugger.h"
 #include "hv/hypercall.h"
 #include "hv/lib/format.h"
 #include "hv/lib/log.h"
@@ -124,6 +125,13 @@ static void halted(struct vcpu *vcpu)
     spin_unlock(&vm->devices_lock);
 }
 
+/* Its slice is over: who holds what it waits for may wait for this very processor. */
+static void spins(struct vcpu *vcpu)
+{
+    vm_processor_of(vcpu)->slice_end = 0;
+    vcpu_bound_run(vcpu, 0);
+}
+
 static void ended(struct vcpu *vcpu)
 {
     vm_end(vcpu->vm, vcpu->end, vcpu->end_status, vcpu->end_text);
@@ -142,8 +150,16 @@ const struct vcpu_ops vm_vcpu_ops = {
     .priority_write = vm_priority_write,
     .collect = vm_collect,
     .interrupt_waits = vm_interrupt_waits,
+    .extint_waits = vm_extint_waits,
     .interrupt_take = vm_interrupt_take,
+    .apic_look = vm_apic_look,
+    .apic_eoi_exits = vm_apic_eoi_exits,
+    .apic_ended = vm_apic_ended,
+    .apic_wrote = vm_apic_wrote,
     .halted = halted,
+    .spins = spins,
     .hypercall = vm_hypercall,
     .ended = ended,
+    .is_breakpoint = debugger_is_breakpoint,
+    .stopped = debugger_stopped,
 };

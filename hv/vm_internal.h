@@ -71,7 +71,12 @@ u64 vm_priority_read(struct vcpu *vcpu);
 void vm_priority_write(struct vcpu *vcpu, u64 value);
 void vm_collect(struct vcpu *vcpu);
 bool vm_interrupt_waits(struct vcpu *vcpu);
+bool vm_extint_waits(struct vcpu *vcpu);
 u8 vm_interrupt_take(struct vcpu *vcpu);
+void vm_apic_look(struct vcpu *vcpu, struct vcpu_apic *apic);
+void vm_apic_eoi_exits(struct vcpu *vcpu, u64 bitmap[4]);
+void vm_apic_ended(struct vcpu *vcpu, u8 vector);
+void vm_apic_wrote(struct vcpu *vcpu, u32 offset);
 
 /* What the local APICs and the platform call. */
 extern const struct lapic_ops vm_lapic_ops;

@@ -4,6 +4,7 @@
  * messages, the PIC's line, clocks. A local APIC is its own task's (hv/dev/lapic.h); the devices are guarded by
  * vm->devices_lock.
  */
+#include "arch/x86/apicv_rules.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
 #include "hv/vm_internal.h"
@@ -26,6 +27,13 @@ static void apic_read(struct vcpu *vcpu)
 {
     if (lapic_needs_attention(lapic_of(vcpu)))
         apic_changed(vcpu);
+}
+
+/* A new time for the timer lets nothing through, unless the one before had come. Kernels set it with each interrupt. */
+static void apic_armed(struct vcpu *vcpu)
+{
+    vcpu_bound_run(vcpu, lapic_timer_next(lapic_of(vcpu)));
+    apic_read(vcpu);
 }
 
 /*
@@ -109,7 +117,10 @@ int vm_apic_msr_write(struct vcpu *vcpu, u32 msr, u64 value)
         error = lapic_base_write(lapic_of(vcpu), value);
     else
         error = lapic_msr_write(lapic_of(vcpu), msr, value, rdtsc());
-    apic_changed(vcpu);
+    if (msr == MSR_TSC_DEADLINE)
+        apic_armed(vcpu);
+    else
+        apic_changed(vcpu);
     if (!error && (msr == MSR_APIC_BASE || msr == MSR_X2APIC_FIRST + LAPIC_SVR / 16))
         offer_again(vcpu);
     return error;
@@ -188,7 +199,8 @@ void vm_collect(struct vcpu *vcpu)
     struct lapic *lapic = &processor->lapic;
     struct lapic_events events;
 
-    (void)lapic_collect(lapic);
+    if (lapic_collect(lapic) & LAPIC_CHANGED_TMR)
+        vcpu->eoi_exits_changed = true;
     events = lapic_take_events(lapic);
     if (events.init) {
         lapic_reset(lapic);
@@ -215,6 +227,11 @@ bool vm_interrupt_waits(struct vcpu *vcpu)
     return pic_waits(processor) || lapic_pending(&processor->lapic) != LAPIC_NO_VECTOR;
 }
 
+bool vm_extint_waits(struct vcpu *vcpu)
+{
+    return pic_waits(vm_processor_of(vcpu));
+}
+
 u8 vm_interrupt_take(struct vcpu *vcpu)
 {
     struct vm_processor *processor = vm_processor_of(vcpu);
@@ -231,6 +248,41 @@ u8 vm_interrupt_take(struct vcpu *vcpu)
     vector = platform_acknowledge(&vm->platform);
     spin_unlock(&vm->devices_lock);
     return vector;
+}
+
+/* ---- what the processor does by itself in the page of the local APIC ---- */
+
+static_assert(LAPIC_NO_VECTOR == -1, "in struct vcpu_apic, too");
+
+void vm_apic_look(struct vcpu *vcpu, struct vcpu_apic *apic)
+{
+    const struct lapic *lapic = lapic_of(vcpu);
+    u64 base = lapic_base_read(lapic);
+
+    *apic = (struct vcpu_apic){
+        .is_enabled = base & LAPIC_BASE_ENABLED,
+        .is_x2apic = base & LAPIC_BASE_X2APIC,
+        .accepts = lapic->page[LAPIC_SVR / 4] & LAPIC_SVR_ENABLED,
+        .irr = lapic_highest_irr(lapic),
+        .isr = lapic_highest_isr(lapic),
+        .tpr = (u8)lapic->page[LAPIC_TPR / 4],
+    };
+}
+
+void vm_apic_eoi_exits(struct vcpu *vcpu, u64 bitmap[4])
+{
+    lapic_eoi_exit_bitmap(lapic_of(vcpu), bitmap);
+}
+
+void vm_apic_ended(struct vcpu *vcpu, u8 vector)
+{
+    lapic_ended(lapic_of(vcpu), vector);
+}
+
+void vm_apic_wrote(struct vcpu *vcpu, u32 offset)
+{
+    lapic_wrote(lapic_of(vcpu), offset, rdtsc());
+    apic_changed(vcpu);
 }
 
 /* ---- clocks ---- */

@@ -46,6 +46,7 @@ static int create(struct vm *vm, unsigned number)
         .processor = created % processor_count(),
         .epoch = &vm->epoch,
         .vpid = (u16)(created + 1),
+        .apic_page = processor->apic_page,
     };
     error = vcpu_create(&processor->vcpu, &config);
     if (error) {

@@ -13,12 +13,22 @@
 #include "mm/atomic.h"
 #include "mm/audit.h"
 
-/* A vCPU runs for this part of a second at least, before a clock of its own interrupts it: 20 microseconds. */
-enum { LEAST_RUN = 50000 };
+/*
+ * A vCPU runs for this part of a second at least, before a clock of its own interrupts it: 20 microseconds. And for so many ticks,
+ * because it takes instructions to get into the guest: on a slow machine, an emulated one, that is longer.
+ */
+enum { LEAST_RUN = 50000, LEAST_TICKS = 5000 };
 
 static u64 earlier(u64 a, u64 b)
 {
     return a < b ? a : b;
+}
+
+static u64 least_run(void)
+{
+    u64 ticks = vm_environment.tsc_hz / LEAST_RUN;
+
+    return ticks > LEAST_TICKS ? ticks : LEAST_TICKS;
 }
 
 static bool is_first(const struct vm_processor *processor)
@@ -29,9 +39,9 @@ static bool is_first(const struct vm_processor *processor)
 /* Host TSC at which the guest's time is over; never before it began. (30 days of milliseconds at 5 GHz fit 64 bits.) */
 static u64 end_of_time(const struct vm *vm)
 {
-    if (vm->conf.timeout_ms == 0 || vm->epoch == 0)
+    if (vm->conf.timeout_ms == 0 || vm->epoch == 0 || atomic_read(&vm->clock_stands))
         return TASK_NO_DEADLINE;
-    return vm->epoch + (vm->conf.timeout_ms * vm_environment.tsc_hz + 999) / 1000;
+    return vm->epoch + vm->uncounted_ticks + (vm->conf.timeout_ms * vm_environment.tsc_hz + 999) / 1000;
 }
 
 static void check_timeout(struct vm *vm)
@@ -86,6 +96,26 @@ static void set_sleep(struct vm_processor *processor, bool for_ever)
     }
 }
 
+static void begin_slice(struct vm_processor *processor)
+{
+    processor->slice_end = rdtsc() + vm_environment.slice_ticks;
+}
+
+/* Its slice is over, or a sleeper's time has come: then it has the rest of it afterwards. */
+static void let_others_run(struct vm_processor *processor)
+{
+    u64 now = rdtsc();
+
+    if (now >= processor->slice_end) {
+        task_yield();
+        begin_slice(processor);
+    } else {
+        u64 left = processor->slice_end - now;
+        task_make_room();
+        processor->slice_end = rdtsc() + left;
+    }
+}
+
 /* The vCPU is not active: sleeps until `next`, or somebody wakes the task. */
 static void sleep(struct vm_processor *processor, u64 next)
 {
@@ -98,12 +128,13 @@ static void sleep(struct vm_processor *processor, u64 next)
     if (is_first(processor))
         next = earlier(next, end_of_time(vcpu->vm));
     task_sleep_until(next);
+    begin_slice(processor);
 }
 
 static void run_slice(struct vm_processor *processor, u64 next)
 {
     struct vm *vm = processor->vcpu.vm;
-    u64 least = rdtsc() + vm_environment.tsc_hz / LEAST_RUN; /* whatever its clocks say, it gets on */
+    u64 least = rdtsc() + least_run(); /* whatever its clocks say, it gets on */
     u64 until = earlier(next > least ? next : least, earlier(processor->slice_end, task_next_wake()));
 
     vcpu_run(&processor->vcpu, is_first(processor) ? earlier(until, end_of_time(vm)) : until);
@@ -111,8 +142,7 @@ static void run_slice(struct vm_processor *processor, u64 next)
         return;
     if (is_first(processor))
         check_console(vm);
-    task_yield();
-    processor->slice_end = rdtsc() + vm_environment.slice_ticks;
+    let_others_run(processor);
 }
 
 /* Between two stays in the guest, with the VM not held. */
@@ -130,16 +160,33 @@ static void step(struct vm_processor *processor)
         sleep(processor, next);
 }
 
+static bool is_held(const struct vm_processor *processor)
+{
+    return atomic_read(&processor->vcpu.vm->holds) != 0 || atomic_read(&processor->is_stopped) != 0;
+}
+
+/* From then on who holds the VM may have the vCPU loaded in another processor: this one leaves it alone. */
+static void go_in(struct vm_processor *processor)
+{
+    if (!processor->is_out)
+        return;
+    vcpu_unload(&processor->vcpu);
+    atomic_write(&processor->is_out, 0);
+}
+
 /* False: somebody holds the VM. Pairs with vm_hold(): either the hold is seen here, or who holds waits for is_out. */
 static bool come_out(struct vm_processor *processor)
 {
-    if (processor->is_out && atomic_read(&processor->vcpu.vm->holds) == 0)
+    if (is_held(processor)) {
+        go_in(processor);
+        return false;
+    }
+    if (processor->is_out)
         return true;
     (void)atomic_xchg(&processor->is_out, 1);
-    if (atomic_read(&processor->vcpu.vm->holds) == 0)
+    if (!is_held(processor))
         return true;
-    vcpu_unload(&processor->vcpu);
-    atomic_write(&processor->is_out, 0);
+    atomic_write(&processor->is_out, 0); /* nothing was loaded yet */
     return false;
 }
 
@@ -148,7 +195,7 @@ static void run(struct vm_processor *processor)
     struct vcpu *vcpu = &processor->vcpu;
     struct vm *vm = vcpu->vm;
 
-    processor->slice_end = rdtsc() + vm_environment.slice_ticks;
+    begin_slice(processor);
     while (vm_runs(vm)) {
         atomic_and(&vcpu->requests, ~(u32)REQUEST_LEAVE); /* what it was made for is looked at now */
         if (come_out(processor))
@@ -158,8 +205,7 @@ static void run(struct vm_processor *processor)
         if (is_first(processor))
             check_timeout(vm);
     }
-    vcpu_unload(vcpu);
-    atomic_write(&processor->is_out, 0);
+    go_in(processor);
 }
 
 /* Before its memory goes: afterwards there is nothing to look at. */

@@ -85,14 +85,18 @@ static int create_states(const struct vm *vm, struct vm_snapshot *snapshot)
     return error;
 }
 
+/* What comes to the serial port comes also to a guest that is held: either all of its interrupt is saved, or nothing. */
 static void save(struct vm *vm, struct vm_snapshot *snapshot)
 {
-    for (unsigned i = 0; i < vm->processor_count; i++) {
+    for (unsigned i = 0; i < vm->processor_count; i++)
         vcpu_save(&vm->processors[i]->vcpu, snapshot->processors[i]);
+    spin_lock(&vm->devices_lock);
+    for (unsigned i = 0; i < vm->processor_count; i++) {
         lapic_save(&vm->processors[i]->lapic, &snapshot->apics[i]);
         snapshot->extint[i] = vm->processors[i]->extint;
     }
     snapshot->platform = vm->platform;
+    spin_unlock(&vm->devices_lock);
 }
 
 int vm_snapshot_take(struct vm *vm, const char *tag, struct vcpu *speaker)
@@ -134,6 +138,9 @@ int vm_snapshot_take(struct vm *vm, const char *tag, struct vcpu *speaker)
 
 static void restore(struct vm *vm, const struct vm_snapshot *snapshot)
 {
+    for (unsigned i = 0; i < vm->processor_count; i++)
+        vcpu_restore(&vm->processors[i]->vcpu, snapshot->processors[i]);
+    spin_lock(&vm->devices_lock);
     /* The bus of the platform holds no state of devices, only what is told about the guest at its end. */
     struct port_bus bus = vm->platform.bus;
 
@@ -143,9 +150,9 @@ static void restore(struct vm *vm, const struct vm_snapshot *snapshot)
     vm->devices_next = 0; /* its clocks are looked at before the first processor goes on */
     for (unsigned i = 0; i < vm->processor_count; i++) {
         lapic_restore(&vm->processors[i]->lapic, &snapshot->apics[i], rdtsc());
-        vcpu_restore(&vm->processors[i]->vcpu, snapshot->processors[i]);
         vm->processors[i]->extint = snapshot->extint[i];
     }
+    spin_unlock(&vm->devices_lock);
 }
 
 int vm_snapshot_reset(struct vm *vm, const char *tag, struct snapshot_result *result)

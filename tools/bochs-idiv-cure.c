@@ -6,7 +6,7 @@
  * The constructor tries the function on a few known divisions.  Only if it fails one of them, its first instructions
  * are overwritten with a jump to the function here.  A Bochs without that symbol or without the bug is left alone.
  *
- * Says on standard error what it did if BOCHS_IDIV_CURE_VERBOSE is set.
+ * Says on standard error what it did if BOCHS_CURES_VERBOSE is set.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -123,6 +123,6 @@ __attribute__((constructor)) static void cure(void)
             outcome = "replaced " SYMBOL;
         }
     }
-    if (getenv("BOCHS_IDIV_CURE_VERBOSE") != NULL)
+    if (getenv("BOCHS_CURES_VERBOSE") != NULL)
         fprintf(stderr, "bochs-idiv-cure: %s\n", outcome);
 }

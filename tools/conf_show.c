@@ -87,7 +87,10 @@ size_t conf_show(const struct slat_conf *conf, char *to, size_t size)
     put(&writer, "audit = %s\n", yes_no_names[conf->audit]);
     put(&writer, "console = %s\n", choice_names[conf->console]);
     put(&writer, "nx-large-pages = %s\n", choice_names[conf->nx_large_pages]);
+    put(&writer, "apic-virtualization = %s\n", choice_names[conf->apic_virtualization]);
     put(&writer, "processors = %u\n", conf->processors);
+    if (conf->gdb[0])
+        put(&writer, "gdb = %s\n", conf->gdb);
     for (unsigned i = 0; i < conf->guest_count; i++)
         put_guest(&writer, &conf->guests[i]);
     if (conf->command_count)

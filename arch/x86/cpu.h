@@ -51,8 +51,9 @@
 #define RFLAGS_VM       (1ull << 17)
 #define RFLAGS_AC       (1ull << 18)
 
-#define DR6_BREAKPOINTS 0xfull    /* the conditions of the four breakpoints */
-#define DR6_CAUSES      0xf00full /* with the other reasons for a #DB */
+#define DR6_BREAKPOINTS 0xfull       /* the conditions of the four breakpoints */
+#define DR6_CAUSES      0xf00full    /* with the other reasons for a #DB */
+#define DR6_ACCESS      (1ull << 13) /* a debug register was accessed while DR7.GD was set */
 #define DR6_RESET       0xffff0ff0ull
 #define DR7_GD          (1ull << 13)
 #define DR7_RESET       0x400ull

@@ -78,6 +78,11 @@ void event_int1(struct vcpu *vcpu, u32 length)
     queue(vcpu, INTERRUPTION_VALID | INTERRUPTION_PRIVILEGED | VECTOR_DB, 0, length);
 }
 
+void event_int3(struct vcpu *vcpu, u32 length)
+{
+    queue(vcpu, INTERRUPTION_VALID | INTERRUPTION_SOFT_EXC | VECTOR_BP, 0, length);
+}
+
 void event_page_fault(struct vcpu *vcpu, u64 linear, u32 error)
 {
     cr2_write(linear); /* the vCPU is current: CR2 is the guest's */

@@ -19,6 +19,9 @@ void event_debug(struct vcpu *vcpu);
 /* The #DB of an INT1 instruction of `length` bytes at RIP. */
 void event_int1(struct vcpu *vcpu, u32 length);
 
+/* The #BP of an INT3 instruction of `length` bytes at RIP. */
+void event_int3(struct vcpu *vcpu, u32 length);
+
 /* An interrupt from a controller, and an NMI. No other event waits, and the guest takes it now. */
 void event_interrupt(struct vcpu *vcpu, u8 vector);
 void event_nmi(struct vcpu *vcpu);

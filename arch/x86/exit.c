@@ -3,6 +3,7 @@
 #include "arch/x86/exit.h"
 
 #include "arch/x86/cpu.h"
+#include "arch/x86/debug.h"
 #include "arch/x86/event.h"
 #include "arch/x86/guest_features.h"
 #include "arch/x86/guest_state.h"
@@ -14,7 +15,7 @@
 #include "mm/atomic.h"
 
 /* What the processor does at the end of an instruction, and of each iteration of a repeated one. */
-static void end_instruction(void)
+static void end_instruction(struct vcpu *vcpu)
 {
     u64 interruptibility = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY);
 
@@ -22,6 +23,7 @@ static void end_instruction(void)
         vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, interruptibility & ~BLOCKING_BY_STI_MOV_SS);
     if (vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_TF)
         vmcs_write(VMCS_GUEST_PENDING_DEBUG, vmcs_read(VMCS_GUEST_PENDING_DEBUG) | PENDING_SINGLE_STEP);
+    debug_end_instruction(vcpu);
 }
 
 void vcpu_skip_instruction(struct vcpu *vcpu)
@@ -34,7 +36,7 @@ void vcpu_skip_bytes(struct vcpu *vcpu, unsigned length)
     u64 rip = vcpu->exit_rip + length;
 
     vmcs_write(VMCS_GUEST_RIP, guest_in_64bit_mode() ? rip : (u32)rip);
-    end_instruction();
+    end_instruction(vcpu);
 }
 
 static enum exit_action exit_external_interrupt(struct vcpu *vcpu)
@@ -48,6 +50,12 @@ static enum exit_action exit_external_interrupt(struct vcpu *vcpu)
 static enum exit_action exit_window(struct vcpu *vcpu)
 {
     atomic_or(&vcpu->requests, REQUEST_INTERRUPT);
+    return EXIT_STAY;
+}
+
+static enum exit_action exit_monitor_trap(struct vcpu *vcpu)
+{
+    debug_end_instruction(vcpu);
     return EXIT_STAY;
 }
 
@@ -82,10 +90,21 @@ static enum exit_action exit_cpuid(struct vcpu *vcpu)
 
 static enum exit_action exit_hlt(struct vcpu *vcpu)
 {
+    u64 rflags = vmcs_read(VMCS_GUEST_RFLAGS);
+
+    /* A debug exception ends the halt: the single step over it, or one that the shadow of MOV SS has held back. */
+    if ((rflags & RFLAGS_TF) || vmcs_read(VMCS_GUEST_PENDING_DEBUG) != 0)
+        return EXIT_NEXT;
     vcpu->activity = VCPU_HALTED;
-    vcpu->interruptible = vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_IF;
+    vcpu->interruptible = rflags & RFLAGS_IF;
     atomic_or(&vcpu->requests, REQUEST_INTERRUPT); /* one that STI has held back wakes it at once */
     vcpu->ops->halted(vcpu);
+    return EXIT_NEXT;
+}
+
+static enum exit_action exit_pause(struct vcpu *vcpu)
+{
+    vcpu->ops->spins(vcpu);
     return EXIT_NEXT;
 }
 
@@ -176,11 +195,16 @@ static enum exit_action (*const handlers[EXIT_REASON_COUNT])(struct vcpu *vcpu) 
     [EXIT_REASON_VMXOFF] = exit_undefined,
     [EXIT_REASON_VMXON] = exit_undefined,
     [EXIT_REASON_CR_ACCESS] = exit_cr_access,
+    [EXIT_REASON_MOV_DR] = exit_mov_dr,
     [EXIT_REASON_IO_INSTRUCTION] = exit_io,
     [EXIT_REASON_RDMSR] = exit_rdmsr,
     [EXIT_REASON_WRMSR] = exit_wrmsr,
     [EXIT_REASON_MWAIT] = exit_undefined,
+    [EXIT_REASON_MONITOR_TRAP_FLAG] = exit_monitor_trap,
     [EXIT_REASON_MONITOR] = exit_undefined,
+    [EXIT_REASON_PAUSE] = exit_pause,
+    [EXIT_REASON_TPR_BELOW_THRESHOLD] = exit_tpr_below_threshold,
+    [EXIT_REASON_VIRTUALIZED_EOI] = exit_virtualized_eoi,
     [EXIT_REASON_EPT_VIOLATION] = exit_ept_violation,
     [EXIT_REASON_EPT_MISCONFIGURATION] = exit_ept_misconfiguration,
     [EXIT_REASON_INVEPT] = exit_undefined,
@@ -188,6 +212,7 @@ static enum exit_action (*const handlers[EXIT_REASON_COUNT])(struct vcpu *vcpu) 
     [EXIT_REASON_INVVPID] = exit_undefined,
     [EXIT_REASON_WBINVD] = exit_nothing_to_do,
     [EXIT_REASON_XSETBV] = exit_xsetbv,
+    [EXIT_REASON_APIC_WRITE] = exit_apic_write,
     [EXIT_REASON_VMFUNC] = exit_undefined,
     [EXIT_REASON_ENCLS] = exit_undefined,
     [EXIT_REASON_PML_FULL] = exit_pml_full,
@@ -211,7 +236,7 @@ void exit_dispatch(struct vcpu *vcpu, u32 reason)
         vcpu_skip_instruction(vcpu);
         break;
     case EXIT_AGAIN:
-        end_instruction();
+        end_instruction(vcpu);
         break;
     }
 }

@@ -19,13 +19,21 @@ void exit_dispatch(struct vcpu *vcpu, u32 reason);
 /* #GP(0) at the instruction that caused the exit. */
 enum exit_action exit_general_protection(struct vcpu *vcpu);
 
+/* A general register as MOV to and from control and debug registers has it. */
+u64 exit_gpr_read(const struct vcpu *vcpu, unsigned n);
+void exit_gpr_write(struct vcpu *vcpu, unsigned n, u64 value);
+
 /* Handlers with files of their own. */
 enum exit_action exit_cr_access(struct vcpu *vcpu);
+enum exit_action exit_mov_dr(struct vcpu *vcpu);
 enum exit_action exit_io(struct vcpu *vcpu);
 enum exit_action exit_rdmsr(struct vcpu *vcpu);
 enum exit_action exit_wrmsr(struct vcpu *vcpu);
 enum exit_action exit_exception_or_nmi(struct vcpu *vcpu);
 enum exit_action exit_ept_violation(struct vcpu *vcpu);
+enum exit_action exit_tpr_below_threshold(struct vcpu *vcpu);
+enum exit_action exit_virtualized_eoi(struct vcpu *vcpu);
+enum exit_action exit_apic_write(struct vcpu *vcpu);
 
 /* An EPT violation with this qualification at an address where the guest has device registers. */
 enum exit_action exit_mmio(struct vcpu *vcpu, gpa_t gpa, u64 qualification);

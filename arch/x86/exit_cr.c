@@ -17,14 +17,14 @@
 
 enum { ACCESS_TO, ACCESS_FROM, ACCESS_CLTS, ACCESS_LMSW };
 
-static u64 gpr_read(const struct vcpu *vcpu, unsigned n)
+u64 exit_gpr_read(const struct vcpu *vcpu, unsigned n)
 {
     u64 value = n == RSP_IN_VMCS ? vmcs_read(VMCS_GUEST_RSP) : vcpu->gpr[n];
 
     return guest_in_64bit_mode() ? value : (u32)value;
 }
 
-static void gpr_write(struct vcpu *vcpu, unsigned n, u64 value)
+void exit_gpr_write(struct vcpu *vcpu, unsigned n, u64 value)
 {
     if (n == RSP_IN_VMCS)
         vmcs_write(VMCS_GUEST_RSP, value);
@@ -133,9 +133,9 @@ enum exit_action exit_cr_access(struct vcpu *vcpu)
 
     switch (qualification >> 4 & 3) {
     case ACCESS_TO:
-        return move_to(vcpu, cr, gpr_read(vcpu, gpr));
+        return move_to(vcpu, cr, exit_gpr_read(vcpu, gpr));
     case ACCESS_FROM:
-        gpr_write(vcpu, gpr, cr == 3 ? vmcs_read(VMCS_GUEST_CR3) : vcpu->ops->priority_read(vcpu));
+        exit_gpr_write(vcpu, gpr, cr == 3 ? vmcs_read(VMCS_GUEST_CR3) : vcpu->ops->priority_read(vcpu));
         return EXIT_NEXT;
     case ACCESS_CLTS:
         return cr0_set(vcpu, cr0 & ~CR0_TS);

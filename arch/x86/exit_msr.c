@@ -17,15 +17,23 @@
 /* Layout: SDM vol. 3, 25.6.9. A set bit exits. */
 enum { READ_LOW = 0, READ_HIGH = 1024, WRITE_LOW = 2048, WRITE_HIGH = 3072 };
 
+static void set_exits(u8 *byte, u32 bit, bool exits)
+{
+    *byte = (u8)((*byte & ~(1u << bit)) | (exits ? 1u << bit : 0));
+}
+
 static void pass(u8 *bitmap, u32 msr, bool read, bool write)
 {
     u32 bit = msr & 0x1fff;
     unsigned half = msr >= 0xc0000000 ? READ_HIGH : READ_LOW;
 
-    if (read)
-        bitmap[half + bit / 8] &= (u8) ~(1u << bit % 8);
-    if (write)
-        bitmap[WRITE_LOW + half + bit / 8] &= (u8) ~(1u << bit % 8);
+    set_exits(&bitmap[half + bit / 8], bit % 8, !read);
+    set_exits(&bitmap[WRITE_LOW + half + bit / 8], bit % 8, !write);
+}
+
+void msr_bitmap_pass(pfn_t frame, u32 msr, bool reads, bool writes)
+{
+    pass(port_frame_address(frame), msr, reads, writes);
 }
 
 void msr_bitmap_init(pfn_t frame)

@@ -18,6 +18,7 @@ struct walk {
     struct vcpu *vcpu;
     u64 cr0, cr4;
     bool user, write, fetch;
+    bool look;       /* it is no access of the guest's */
     u32 error;       /* of the #PF to deliver */
     int table_error; /* the table at `table` could not be accessed: then there is no #PF */
     gpa_t table;
@@ -47,11 +48,13 @@ static int entry_mark(struct walk *w, gpa_t at, unsigned size, u64 entry, u64 bi
 {
     u64 marked = entry | bits;
 
-    return marked == entry ? 0 : table_access(w, at, vm_memory_write(w->vcpu->memory, at, &marked, size));
+    return marked == entry || w->look ? 0 : table_access(w, at, vm_memory_write(w->vcpu->memory, at, &marked, size));
 }
 
 static bool permitted(const struct walk *w, u64 rights)
 {
+    if (w->look)
+        return true;
     if (w->user)
         return (rights & PTE_USER) && (!w->write || (rights & PTE_WRITABLE));
     if (w->fetch)
@@ -198,4 +201,15 @@ int guest_linear_probe_write(struct vcpu *vcpu, u64 linear, unsigned size)
     u8 unused[8];
 
     return access(vcpu, linear, unused, size, PROBE_WRITE);
+}
+
+int guest_linear_look(struct vcpu *vcpu, u64 linear, gpa_t *gpa)
+{
+    struct walk w = { .vcpu = vcpu, .cr0 = vmcs_read(VMCS_GUEST_CR0), .cr4 = vmcs_read(VMCS_GUEST_CR4), .look = true };
+
+    if (!(vmcs_read(VMCS_GUEST_EFER) & EFER_LMA))
+        linear = (u32)linear;
+    else if (!is_canonical(linear, GUEST_LINEAR_BITS))
+        return -EFAULT;
+    return translate(&w, linear, gpa);
 }

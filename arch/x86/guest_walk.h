@@ -19,4 +19,9 @@ int guest_linear_fetch(struct vcpu *vcpu, u64 linear, void *data, unsigned size)
 /* As guest_linear_write(), but leaves the bytes as they are: a write would succeed. */
 int guest_linear_probe_write(struct vcpu *vcpu, u64 linear, unsigned size);
 
+/*
+ * Where the address leads, for a debugger: whatever its rights, and the guest does not notice. 0; -EFAULT: nowhere.
+ */
+int guest_linear_look(struct vcpu *vcpu, u64 linear, gpa_t *gpa);
+
 #endif

@@ -2,9 +2,11 @@
 /* See interrupt.h. SDM vol. 3, 27.6 "Event Injection", 27.7.5 "Interrupt-Window Exiting and Virtual-Interrupt Delivery". */
 #include "arch/x86/interrupt.h"
 
+#include "arch/x86/apicv.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/event.h"
 #include "arch/x86/vmcs.h"
+#include "arch/x86/vmcs_setup.h"
 #include "arch/x86/vmx.h"
 #include "arch/x86/vmx_controls.h"
 
@@ -26,7 +28,13 @@ static void set_windows(struct vcpu *vcpu, u32 windows)
     if (vcpu->windows == windows)
         return;
     vcpu->windows = windows;
-    vmcs_write(VMCS_PROCESSOR_BASED_CONTROLS, vmx_caps.cpu | windows);
+    vmcs_set_cpu_controls(vcpu);
+}
+
+/* An interrupt that has to be injected. Those of the local APIC are delivered by the processor where it can do so. */
+static bool waits(struct vcpu *vcpu)
+{
+    return vmx_caps.virtual_interrupts ? vcpu->ops->extint_waits(vcpu) : vcpu->ops->interrupt_waits(vcpu);
 }
 
 void interrupt_prepare(struct vcpu *vcpu)
@@ -34,17 +42,23 @@ void interrupt_prepare(struct vcpu *vcpu)
     u64 blocking = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY);
     u32 windows = 0;
 
+    if (vcpu->debug.holds_interrupts) { /* debug_go() asks for them */
+        set_windows(vcpu, 0);
+        apicv_prepare(vcpu, true);
+        return;
+    }
     if (vcpu->nmi_waits && nmi_possible(vcpu, blocking)) {
         vcpu->nmi_waits = false;
         event_nmi(vcpu);
     }
-    if (vcpu->ops->interrupt_waits(vcpu) && interrupt_possible(vcpu, blocking))
+    if (waits(vcpu) && interrupt_possible(vcpu, blocking))
         event_interrupt(vcpu, vcpu->ops->interrupt_take(vcpu));
     if (vcpu->nmi_waits)
         windows |= CPU_NMI_WINDOW;
-    if (vcpu->ops->interrupt_waits(vcpu))
+    if (waits(vcpu))
         windows |= CPU_INTERRUPT_WINDOW;
     set_windows(vcpu, windows);
+    apicv_prepare(vcpu, false);
 }
 
 void interrupt_reblock_nmi(u64 qualification)

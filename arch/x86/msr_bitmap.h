@@ -8,4 +8,7 @@
 /* Fills a frame with the MSR bitmap of a guest: which MSRs it accesses without an exit. */
 void msr_bitmap_init(pfn_t frame);
 
+/* Whether reads and writes of this MSR pass. */
+void msr_bitmap_pass(pfn_t frame, u32 msr, bool reads, bool writes);
+
 #endif

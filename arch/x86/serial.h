@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* COM1, 115200 8N1. On a machine without it nothing is written, and nothing comes. */
+/* COM1, and for a debugger COM2; 115200 8N1. On a machine without them nothing is written, and nothing comes. */
 #ifndef ARCH_X86_SERIAL_H
 #define ARCH_X86_SERIAL_H
 
@@ -30,5 +30,17 @@ enum { SERIAL_IRQ = 4 };
 /* The port raises IRQ 4 when something has come. The handler is serial_receive_interrupt(), on any processor. */
 void serial_enable_receive_interrupt(void);
 void serial_receive_interrupt(void);
+
+/* ---- COM2: the same for bytes as they stand. It is not set up, and counts as absent, before serial2_init(). */
+
+enum { SERIAL2_IRQ = 3 };
+
+bool serial2_init(void);
+int serial2_read(void);
+void serial2_enable_receive_interrupt(void);
+void serial2_receive_interrupt(void);
+
+/* Does not wait: how many of the bytes the port has taken, at most 16, which are on the line after 1.4 ms. */
+size_t serial2_write(const char *bytes, size_t length);
 
 #endif

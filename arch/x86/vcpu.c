@@ -43,6 +43,7 @@ int vcpu_create(struct vcpu *vcpu, const struct vcpu_config *config)
         .processor = config->processor,
         .epoch = config->epoch,
         .vpid = vmx_caps.vpid ? config->vpid : 0,
+        .apic_page = config->apic_page,
         .activity = config->number == 0 ? VCPU_ACTIVE : VCPU_WAITS_FOR_SIPI,
     };
     assert(guest_xsave_size() <= PAGE_SIZE);
@@ -213,10 +214,6 @@ void vcpu_resume(struct vcpu *vcpu)
         vmcs_set_host_state();
         vcpu->host_state = processor->number + 1;
     }
-    if (vcpu->flush_vpid) {
-        vmx_invvpid_all();
-        vcpu->flush_vpid = false;
-    }
 }
 
 enum entry_result { ENTRY_DONE, ENTRY_FAILED, ENTRY_BLOCKED, ENTRY_REQUESTED };
@@ -248,6 +245,10 @@ static enum entry_result enter(struct vcpu *vcpu)
     }
     if (vcpu->requests & REQUEST_EVENT)
         event_inject(vcpu);
+    if (vcpu->flush_vpid) {
+        vmx_invvpid_all();
+        vcpu->flush_vpid = false;
+    }
     if (entry.log != vcpu->logs_modifications)
         pml_switch(vcpu, entry.log);
     int failed = vmx_enter(vcpu);
@@ -302,7 +303,8 @@ static void run(struct vcpu *vcpu)
             entry_failure_report(vcpu, 0);
             return;
         case ENTRY_BLOCKED:
-            return;
+            port_yield(); /* to who makes room, if he is here */
+            break;
         case ENTRY_REQUESTED:
             break;
         }

@@ -16,6 +16,7 @@
 struct vm;
 struct vm_memory;
 struct vcpu;
+struct vcpu_apic;
 
 /* General registers in the order of their numbers in instructions; rsp lives in the VMCS. run.nasm knows the layout. */
 enum gpr { RAX, RCX, RDX, RBX, RSP_IN_VMCS, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, GPR_COUNT };
@@ -26,6 +27,9 @@ enum hypercall_result {
     HYPERCALL_DONE,      /* RIP moves behind the instruction */
     HYPERCALL_STAY, /* RIP is right: vcpu_skip_instruction() or vcpu_restore() was called, or the guest has ended */
 };
+
+/* What a vCPU that is debugged comes upon: see debug.h. `slots` has bits as DR6 has. */
+enum debug_stop { DEBUG_STOP_BREAKPOINT, DEBUG_STOP_SLOTS, DEBUG_STOP_STEP };
 
 /* What a guest's exits mean to the machine around it: the hypervisor's half (hv/vm_exits.c), given at creation. */
 struct vcpu_ops {
@@ -46,15 +50,27 @@ struct vcpu_ops {
     void (*priority_write)(struct vcpu *vcpu, u64 value);
     /* After REQUEST_INTERRUPT: takes what others have posted. It may call vcpu_post_nmi(), vcpu_init(), vcpu_start(). */
     void (*collect)(struct vcpu *vcpu);
-    /* Whether an interrupt waits that the task priority lets through; and takes it: its vector. */
+    /* Whether an interrupt waits that the task priority lets through, at all or from the PIC; and takes it: its vector. */
     bool (*interrupt_waits)(struct vcpu *vcpu);
+    bool (*extint_waits)(struct vcpu *vcpu);
     u8 (*interrupt_take)(struct vcpu *vcpu);
+    /* For APIC virtualization (apicv.h): the local APIC's state, and the vectors whose EOI must exit. */
+    void (*apic_look)(struct vcpu *vcpu, struct vcpu_apic *apic);
+    void (*apic_eoi_exits)(struct vcpu *vcpu, u64 bitmap[4]);
+    /* In the page of the local APIC the processor has ended this interrupt; it has written the register at this offset. */
+    void (*apic_ended)(struct vcpu *vcpu, u8 vector);
+    void (*apic_wrote)(struct vcpu *vcpu, u32 offset);
     /* HLT was executed, at vcpu->exit_rip. */
     void (*halted)(struct vcpu *vcpu);
+    /* It waits in a loop for another processor, which might need its place. */
+    void (*spins)(struct vcpu *vcpu);
     /* VMCALL with CPL 0; its registers are vcpu->gpr. NULL: #UD. */
     enum hypercall_result (*hypercall)(struct vcpu *vcpu);
     /* Called once, by vcpu_end(). */
     void (*ended)(struct vcpu *vcpu);
+    /* For a debugger (debug.h): whether it has put the breakpoint instruction there; that the vCPU is to stay outside. */
+    bool (*is_breakpoint)(struct vcpu *vcpu, gpa_t gpa);
+    void (*stopped)(struct vcpu *vcpu, enum debug_stop why, u8 slots);
 };
 
 /* Reasons not to enter the guest, tested in one place (vcpu_run). */
@@ -64,6 +80,9 @@ enum {
     REQUEST_INTERRUPT = 1u << 2, /* the local APIC may have an interrupt or an event for it */
     REQUEST_EVENT = 1u << 3,     /* vcpu->event_info waits to be injected; only its own task sets this one */
 };
+
+/* The local APIC's MSRs: all exit; some pass; the same while it accepts no interrupts, but for self IPIs. See apicv.h. */
+enum apicv_msrs { APICV_MSRS_EXIT, APICV_MSRS_PASS, APICV_MSRS_PASS_DEAF };
 
 /* What it does between instructions. SDM vol. 3, 25.4.2 "Guest Non-Register State", and 9.4.3. */
 enum vcpu_activity { VCPU_ACTIVE, VCPU_HALTED, VCPU_WAITS_FOR_SIPI };
@@ -76,6 +95,15 @@ struct vcpu_registers {
     u64 dr[4], dr6, cr2;
     u64 star, lstar, cstar, fmask, kernel_gs_base, tsc_aux;
     struct guest_mtrr mtrr; /* decides nothing: never loaded */
+};
+
+/* All zero: no debugger has anything to do with it. */
+struct vcpu_debug {
+    u32 controls;          /* of the primary controls, those that are on for the debugger */
+    bool holds_interrupts; /* interrupts and NMIs wait */
+    u8 used;               /* slots: while there are some, the processor has these instead of the guest's registers */
+    u64 dr[4], dr7;
+    u64 guest_dr[4], guest_dr7; /* with `used` */
 };
 
 struct vcpu {
@@ -93,8 +121,9 @@ struct vcpu {
     unsigned processor; /* where its task runs */
     u64 *epoch; /* host TSC at which its VM's time began; 0: not yet, the first entry of the first vCPU sets it */
     pfn_t vmcs, msr_bitmap, xsave;
-    pfn_t pml; /* only with vmx_caps.pml: where the processor logs modifications */
-    u16 vpid;  /* 0: none */
+    pfn_t apic_page; /* the registers of the local APIC: with vmx_caps.tpr_shadow the processor uses them, too */
+    pfn_t pml;       /* only with vmx_caps.pml: where the processor logs modifications */
+    u16 vpid;        /* 0: none */
 
     /* atomic: */
     u32 requests;
@@ -103,6 +132,8 @@ struct vcpu {
     enum vcpu_activity activity;
     bool interruptible; /* while it is halted: an interrupt wakes it */
     bool nmi_waits;
+    bool eoi_exits_changed; /* vcpu_ops.apic_eoi_exits() has something new */
+    enum apicv_msrs apicv_msrs;
     u32 windows;    /* the window exits that are on: CPU_INTERRUPT_WINDOW, CPU_NMI_WINDOW */
     u32 event_info; /* REQUEST_EVENT: interruption information with VALID, error code, instruction length */
     u32 event_error, event_length;
@@ -110,6 +141,8 @@ struct vcpu {
     struct vcpu_registers registers;
 
     u64 tsc_offset; /* guest's TSC = host's + tsc_offset */
+
+    struct vcpu_debug debug; /* its own task, or whoever has borrowed it */
 
     /* the run loop's: */
     u64 run_until;           /* host TSC: vcpu_run() returns then */
@@ -139,6 +172,7 @@ struct vcpu_config {
     unsigned number, siblings, processor;
     u64 *epoch;
     u16 vpid; /* 1…: unique among the living vCPUs */
+    pfn_t apic_page;
 };
 
 /* 0 or -ENOMEM; the vCPU has the state after INIT, and is unloaded. */

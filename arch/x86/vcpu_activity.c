@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What makes a vCPU stop executing instructions, and begin again: HLT, INIT, SIPI, interrupts, NMIs. SDM vol. 3, 9.4. */
 #include "arch/x86/cpu.h"
+#include "arch/x86/debug.h"
 #include "arch/x86/guest_state.h"
 #include "arch/x86/vcpu.h"
 #include "arch/x86/vcpu_switch.h"
@@ -17,6 +18,7 @@ void vcpu_post_nmi(struct vcpu *vcpu)
 void vcpu_init(struct vcpu *vcpu)
 {
     vcpu_make_current(vcpu);
+    debug_hide_slots(vcpu);
     u64 pat = vmcs_read(VMCS_GUEST_PAT);
     guest_state_reset();
     vmcs_write(VMCS_GUEST_PAT, pat); /* memory types survive INIT, as the MTRRs do (SDM vol. 3, table 10-1) */
@@ -24,6 +26,7 @@ void vcpu_init(struct vcpu *vcpu)
     memset(vcpu->gpr, 0, sizeof(vcpu->gpr));
     vcpu->gpr[RDX] = cpuid(1).eax; /* family, model, stepping */
     vcpu_switch_init_registers(vcpu);
+    debug_show_slots(vcpu);
     atomic_and(&vcpu->requests, ~(u32)REQUEST_EVENT);
     vcpu->nmi_waits = false;
     vcpu->activity = vcpu->number == 0 ? VCPU_ACTIVE : VCPU_WAITS_FOR_SIPI;
@@ -52,10 +55,9 @@ void vcpu_wake_if_due(struct vcpu *vcpu)
     if (vcpu->activity == VCPU_ACTIVE || !(atomic_and(&vcpu->requests, ~(u32)REQUEST_INTERRUPT) & REQUEST_INTERRUPT))
         return;
     vcpu->ops->collect(vcpu);
-    if (vcpu->activity != VCPU_HALTED)
-        return;
-    if (vcpu->nmi_waits || (vcpu->interruptible && vcpu->ops->interrupt_waits(vcpu))) {
+    if (vcpu->activity == VCPU_HALTED && (vcpu->nmi_waits || (vcpu->interruptible && vcpu->ops->interrupt_waits(vcpu))))
         vcpu->activity = VCPU_ACTIVE;
-        atomic_or(&vcpu->requests, REQUEST_INTERRUPT); /* interrupt_prepare() delivers it */
-    }
+    /* What interrupt_prepare() finds: an interrupt to deliver, or a local APIC that INIT has reset. */
+    if (vcpu->activity == VCPU_ACTIVE)
+        atomic_or(&vcpu->requests, REQUEST_INTERRUPT);
 }

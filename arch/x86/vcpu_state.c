@@ -2,6 +2,7 @@
 /* See vcpu_state.h. */
 #include "arch/x86/vcpu_state.h"
 
+#include "arch/x86/debug.h"
 #include "arch/x86/vcpu_switch.h"
 #include "arch/x86/vmcs.h"
 #include "arch/x86/vmx.h"
@@ -11,7 +12,8 @@
 #include "mm/port.h"
 
 /*
- * The guest-state area, but for what is no guest's: the link pointer, the slice's timer, the index into the log of modifications.
+ * The guest-state area, but for what is no guest's: the link pointer, the slice's timer, the index into the log of modifications;
+ * and but for the interrupt status, which follows from the local APIC (apicv.h).
  * And of the controls those that say something about the guest: whether it is in IA-32e mode, the event that is to be
  * delivered, what it reads where CR0 and CR4 are not its own.
  */
@@ -43,7 +45,8 @@ static_assert(sizeof(struct vcpu_state) <= PAGE_SIZE, "it lies in a frame");
 
 static bool is_the_guests(enum vmcs_field field)
 {
-    return field != VMCS_LINK_POINTER && field != VMCS_PREEMPTION_TIMER && field != VMCS_GUEST_PML_INDEX;
+    return field != VMCS_LINK_POINTER && field != VMCS_PREEMPTION_TIMER && field != VMCS_GUEST_PML_INDEX &&
+           field != VMCS_GUEST_INTERRUPT_STATUS;
 }
 
 int vcpu_state_create(struct vcpu_state **state)
@@ -78,11 +81,22 @@ static void put_away(struct vcpu *vcpu, const struct vcpu *before)
         vcpu_unload(vcpu); /* it may run on another processor */
 }
 
+/* What a debugger has in the place of the guest's debug registers is no state of the guest's. */
+static void show_slots(struct vcpu *vcpu, const struct vcpu *before)
+{
+    if (!vcpu->debug.used)
+        return;
+    vcpu_make_current(vcpu);
+    debug_show_slots(vcpu);
+    put_away(vcpu, before);
+}
+
 void vcpu_save(struct vcpu *vcpu, struct vcpu_state *state)
 {
     struct vcpu *before = vcpu_current();
 
     vcpu_make_current(vcpu);
+    debug_hide_slots(vcpu);
     for (unsigned i = 0; i < FIELDS; i++)
         if (is_the_guests(fields[i]))
             state->field[i] = vmcs_read(fields[i]);
@@ -98,6 +112,7 @@ void vcpu_save(struct vcpu *vcpu, struct vcpu_state *state)
     state->nmi_waits = vcpu->nmi_waits;
     state->interruptible = vcpu->interruptible;
     memcpy(port_frame_address(state->xsave), port_frame_address(vcpu->xsave), guest_xsave_size());
+    show_slots(vcpu, before);
     vcpu_make_current(before);
 }
 
@@ -106,6 +121,7 @@ void vcpu_restore(struct vcpu *vcpu, const struct vcpu_state *state)
     struct vcpu *before = vcpu_current();
 
     vcpu_make_current(vcpu);
+    debug_hide_slots(vcpu);
     for (unsigned i = 0; i < FIELDS; i++)
         if (is_the_guests(fields[i]))
             vmcs_write(fields[i], state->field[i]);
@@ -123,5 +139,6 @@ void vcpu_restore(struct vcpu *vcpu, const struct vcpu_state *state)
     vcpu->nmi_waits = state->nmi_waits;
     vcpu->interruptible = state->interruptible;
     memcpy(port_frame_address(vcpu->xsave), port_frame_address(state->xsave), guest_xsave_size());
+    show_slots(vcpu, before);
     vcpu_make_current(before);
 }

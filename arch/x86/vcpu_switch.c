@@ -102,13 +102,26 @@ static void extended_state_load(struct vcpu *vcpu)
 #define DR_READ(n, to)    __asm__ volatile("mov %%db" #n ", %0" : "=r"(to))
 #define DR_WRITE(n, from) __asm__ volatile("mov %0, %%db" #n : : "r"(from))
 
+void debug_addresses_read(u64 dr[4])
+{
+    DR_READ(0, dr[0]);
+    DR_READ(1, dr[1]);
+    DR_READ(2, dr[2]);
+    DR_READ(3, dr[3]);
+}
+
+void debug_addresses_write(const u64 dr[4])
+{
+    DR_WRITE(0, dr[0]);
+    DR_WRITE(1, dr[1]);
+    DR_WRITE(2, dr[2]);
+    DR_WRITE(3, dr[3]);
+}
+
 static void save(struct vcpu *vcpu)
 {
     extended_state_save(vcpu);
-    DR_READ(0, vcpu->registers.dr[0]);
-    DR_READ(1, vcpu->registers.dr[1]);
-    DR_READ(2, vcpu->registers.dr[2]);
-    DR_READ(3, vcpu->registers.dr[3]);
+    debug_addresses_read(vcpu->registers.dr);
     vcpu->registers.dr6 = dr6_read();
     vcpu->registers.cr2 = cr2_read();
     vcpu->registers.star = rdmsr(MSR_STAR);
@@ -124,10 +137,7 @@ static void load(struct vcpu *vcpu)
 {
     vmcs_load(pfn_to_hpa(vcpu->vmcs));
     extended_state_load(vcpu);
-    DR_WRITE(0, vcpu->registers.dr[0]); /* DR7 is in the VMCS: no breakpoint is armed while the hypervisor runs */
-    DR_WRITE(1, vcpu->registers.dr[1]);
-    DR_WRITE(2, vcpu->registers.dr[2]);
-    DR_WRITE(3, vcpu->registers.dr[3]);
+    debug_addresses_write(vcpu->registers.dr); /* DR7 is in the VMCS: none is armed while the hypervisor runs */
     dr6_write(vcpu->registers.dr6);
     cr2_write(vcpu->registers.cr2);
     wrmsr(MSR_STAR, vcpu->registers.star);
@@ -143,11 +153,10 @@ static void load(struct vcpu *vcpu)
 
 void vcpu_switch_init_registers(struct vcpu *vcpu)
 {
+    static const u64 zeros[4];
+
     assert(vcpu_is_current(vcpu));
-    DR_WRITE(0, 0ull);
-    DR_WRITE(1, 0ull);
-    DR_WRITE(2, 0ull);
-    DR_WRITE(3, 0ull);
+    debug_addresses_write(zeros);
     dr6_write(DR6_RESET);
     cr2_write(0);
 }

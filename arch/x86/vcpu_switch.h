@@ -22,6 +22,10 @@ void vcpu_switch_reset(struct vcpu *vcpu);
 /* The debug registers and CR2 as after INIT, in the current vCPU and in the processor. */
 void vcpu_switch_init_registers(struct vcpu *vcpu);
 
+/* The four addresses in the processor: of the current vCPU. */
+void debug_addresses_read(u64 dr[4]);
+void debug_addresses_write(const u64 dr[4]);
+
 /* After it the processor holds this vCPU's state; the one that was current before is saved. NULL: none is current. */
 void vcpu_make_current(struct vcpu *vcpu);
 

@@ -11,7 +11,12 @@
     X(MSR_BITMAPS, 0x2004)                   \
     X(PML_ADDRESS, 0x200e)                   \
     X(TSC_OFFSET, 0x2010)                    \
+    X(VIRTUAL_APIC_ADDRESS, 0x2012)          \
     X(EPT_POINTER, 0x201a)                   \
+    X(EOI_EXIT_BITMAP0, 0x201c)              \
+    X(EOI_EXIT_BITMAP1, 0x201e)              \
+    X(EOI_EXIT_BITMAP2, 0x2020)              \
+    X(EOI_EXIT_BITMAP3, 0x2022)              \
     X(ENCLS_EXITING_BITMAP, 0x202e)          \
     X(PIN_BASED_CONTROLS, 0x4000)            \
     X(PROCESSOR_BASED_CONTROLS, 0x4002)      \
@@ -27,7 +32,10 @@
     X(VM_ENTRY_INTERRUPTION_INFO, 0x4016)    \
     X(VM_ENTRY_EXCEPTION_ERROR_CODE, 0x4018) \
     X(VM_ENTRY_INSTRUCTION_LENGTH, 0x401a)   \
+    X(TPR_THRESHOLD, 0x401c)                 \
     X(SECONDARY_PROCESSOR_CONTROLS, 0x401e)  \
+    X(PLE_GAP, 0x4020)                       \
+    X(PLE_WINDOW, 0x4022)                    \
     X(CR0_GUEST_HOST_MASK, 0x6000)           \
     X(CR4_GUEST_HOST_MASK, 0x6002)           \
     X(CR0_READ_SHADOW, 0x6004)               \
@@ -55,6 +63,7 @@
     X(GUEST_GS, 0x080a)                 \
     X(GUEST_LDTR, 0x080c)               \
     X(GUEST_TR, 0x080e)                 \
+    X(GUEST_INTERRUPT_STATUS, 0x0810)   \
     X(GUEST_PML_INDEX, 0x0812)          \
     X(LINK_POINTER, 0x2800)             \
     X(GUEST_DEBUGCTL, 0x2802)           \
@@ -176,6 +185,7 @@ enum segment { SEGMENT_ES, SEGMENT_CS, SEGMENT_SS, SEGMENT_DS, SEGMENT_FS, SEGME
 #define BLOCKING_BY_MOV_SS     (1ull << 1)
 #define BLOCKING_BY_NMI        (1ull << 3)
 #define BLOCKING_BY_STI_MOV_SS (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS) /* what ends with the next instruction */
+#define PENDING_ENABLED        (1ull << 12)                           /* a breakpoint that DR7 enables was met */
 #define PENDING_SINGLE_STEP    (1ull << 14)
 
 /* Interruption information: entry, exit, IDT-vectoring. */

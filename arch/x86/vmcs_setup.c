@@ -2,6 +2,7 @@
 /* Controls and host state of a VMCS. SDM vol. 3, 25.5 to 25.8. */
 #include "arch/x86/vmcs_setup.h"
 
+#include "arch/x86/apicv.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/gdt.h"
 #include "arch/x86/guest_features.h"
@@ -15,6 +16,12 @@
 
 extern const char vmx_exit[]; /* run.nasm */
 
+/*
+ * A guest's processor that waits for another one, at CPL 0, executes PAUSE again and again; it exits when it has done so for this
+ * many ticks of the TSC, with never more than the gap between two. Much longer than a lock is held by a processor that runs.
+ */
+enum { PAUSE_LOOP_GAP = 128, PAUSE_LOOP_WINDOW = 4096 };
+
 static u32 secondary_controls(const struct vcpu *vcpu)
 {
     u32 controls = vmx_caps.cpu2;
@@ -26,12 +33,17 @@ static u32 secondary_controls(const struct vcpu *vcpu)
     return controls; /* INVPCID and XSAVES are not among them: hidden from guests, they raise #UD */
 }
 
+void vmcs_set_cpu_controls(const struct vcpu *vcpu)
+{
+    vmcs_write(VMCS_PROCESSOR_BASED_CONTROLS, vmx_caps.cpu | vcpu->windows | vcpu->debug.controls);
+}
+
 void vmcs_set_controls(const struct vcpu *vcpu)
 {
     u32 secondary = secondary_controls(vcpu);
 
     vmcs_write(VMCS_PIN_BASED_CONTROLS, vmx_caps.pin);
-    vmcs_write(VMCS_PROCESSOR_BASED_CONTROLS, vmx_caps.cpu);
+    vmcs_set_cpu_controls(vcpu);
     vmcs_write(VMCS_SECONDARY_PROCESSOR_CONTROLS, secondary);
     vmcs_write(VMCS_VM_EXIT_CONTROLS, vmx_caps.exit);
     vmcs_write(VMCS_VM_ENTRY_CONTROLS, vmx_caps.entry);
@@ -50,8 +62,13 @@ void vmcs_set_controls(const struct vcpu *vcpu)
         vmcs_write(VMCS_VPID, vcpu->vpid);
     if (vmx_caps.pml)
         vmcs_write(VMCS_PML_ADDRESS, pfn_to_hpa(vcpu->pml).v);
+    if (secondary & CPU2_PAUSE_LOOP) {
+        vmcs_write(VMCS_PLE_GAP, PAUSE_LOOP_GAP);
+        vmcs_write(VMCS_PLE_WINDOW, PAUSE_LOOP_WINDOW);
+    }
     if (secondary & CPU2_ENCLS)
         vmcs_write(VMCS_ENCLS_EXITING_BITMAP, ~0ull);
+    apicv_set_controls(vcpu);
 }
 
 void vmcs_set_host_state(void)

@@ -9,4 +9,7 @@
 void vmcs_set_controls(const struct vcpu *vcpu);
 void vmcs_set_host_state(void);
 
+/* The primary controls again, after vcpu->windows or vcpu->debug.controls has changed. */
+void vmcs_set_cpu_controls(const struct vcpu *vcpu);
+
 #endif

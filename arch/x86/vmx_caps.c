@@ -22,11 +22,13 @@ static u32 controls(u64 msr, u32 wanted)
 static const u32 PIN_NEEDED = PIN_EXTERNAL_INTERRUPT | PIN_NMI | PIN_VIRTUAL_NMI | PIN_PREEMPTION_TIMER;
 /* Set while something waits that can be delivered only later. */
 static const u32 CPU_WINDOWS = CPU_INTERRUPT_WINDOW | CPU_NMI_WINDOW;
-static const u32 CPU_NEEDED = CPU_TSC_OFFSET | CPU_HLT | CPU_RDPMC | CPU_CR8_LOAD | CPU_CR8_STORE | CPU_UNCOND_IO |
-                              CPU_MSR_BITMAPS | CPU_SECONDARY;
+static const u32 CPU_CR8 = CPU_CR8_LOAD | CPU_CR8_STORE;
+static const u32 CPU_NEEDED =
+    CPU_TSC_OFFSET | CPU_HLT | CPU_RDPMC | CPU_CR8 | CPU_UNCOND_IO | CPU_MSR_BITMAPS | CPU_SECONDARY;
 /* Only where the processor has the instructions. */
 static const u32 CPU_WANTED = CPU_MWAIT | CPU_MONITOR;
-static const u32 CPU2_WANTED = CPU2_RDTSCP | CPU2_VPID | CPU2_WBINVD | CPU2_UNRESTRICTED | CPU2_ENCLS | CPU2_CONCEAL_PT;
+static const u32 CPU2_WANTED =
+    CPU2_RDTSCP | CPU2_VPID | CPU2_WBINVD | CPU2_UNRESTRICTED | CPU2_PAUSE_LOOP | CPU2_ENCLS | CPU2_CONCEAL_PT;
 static const u32 EXIT_NEEDED = EXIT_SAVE_DEBUG | EXIT_HOST_LONG | EXIT_ACK_INTERRUPT | EXIT_SAVE_PAT | EXIT_LOAD_PAT |
                                EXIT_SAVE_EFER | EXIT_LOAD_EFER;
 static const u32 EXIT_WANTED = EXIT_SAVE_TIMER;
@@ -67,6 +69,33 @@ static void note_missing(struct vmx_caps *caps, bool have, const char *what)
         format_text(caps->missing + length, sizeof(caps->missing) - length, "%s%s", length ? ", " : "", what);
 }
 
+/*
+ * With the TPR shadow, CR8 is the processor's. Registers are read from the page only where virtual interrupts keep PPR up to date
+ * there. "Virtualize x2APIC mode" is no part of cpu2: it follows the guest (apicv.c).
+ */
+static void fill_apic_caps(const struct vmx_msrs *m, struct vmx_caps *caps)
+{
+    caps->tpr_shadow = may_set(m->cpu, CPU_TPR_SHADOW) && !((u32)m->cpu & CPU_CR8);
+    caps->virtual_x2apic = caps->tpr_shadow && may_set(m->cpu2, CPU2_VIRTUAL_X2APIC);
+    caps->virtual_interrupts = caps->tpr_shadow && may_set(m->cpu2, CPU2_VIRTUAL_INTERRUPTS);
+    caps->apic_registers = caps->virtual_interrupts && may_set(m->cpu2, CPU2_APIC_REGISTERS);
+    if (caps->tpr_shadow)
+        caps->cpu = (caps->cpu & ~CPU_CR8) | CPU_TPR_SHADOW;
+    if (caps->virtual_interrupts)
+        caps->cpu2 |= CPU2_VIRTUAL_INTERRUPTS;
+    if (caps->apic_registers)
+        caps->cpu2 |= CPU2_APIC_REGISTERS;
+}
+
+void vmx_caps_forgo_apic(struct vmx_caps *caps)
+{
+    if (caps->tpr_shadow)
+        note_missing(caps, false, "APIC virtualization");
+    caps->tpr_shadow = caps->virtual_x2apic = caps->virtual_interrupts = caps->apic_registers = false;
+    caps->cpu = (caps->cpu & ~CPU_TPR_SHADOW) | CPU_CR8;
+    caps->cpu2 &= ~(CPU2_VIRTUAL_INTERRUPTS | CPU2_APIC_REGISTERS);
+}
+
 static void fill_caps(const struct vmx_msrs *m, struct vmx_caps *caps)
 {
     u32 cpu2 = CPU2_EPT | (CPU2_WANTED & (u32)(m->cpu2 >> 32));
@@ -95,12 +124,14 @@ static void fill_caps(const struct vmx_msrs *m, struct vmx_caps *caps)
         .invept_single = m->ept_vpid & EPT_CAP_INVEPT_SINGLE,
         .invvpid = (m->ept_vpid & EPT_CAP_INVVPID) && (m->ept_vpid & EPT_CAP_INVVPID_ALL),
         .ins_outs_info = m->basic & VMX_BASIC_INS_OUTS_INFO,
+        .debug = may_set(m->cpu, CPU_MOV_DR | CPU_MONITOR_TRAP),
     };
     /* A VPID whose translations cannot be dropped is of no use. */
     caps->vpid = may_set(m->cpu2, CPU2_VPID) && caps->invvpid;
     if (!caps->vpid)
         cpu2 &= ~CPU2_VPID;
     caps->cpu2 = controls(m->cpu2, cpu2);
+    fill_apic_caps(m, caps);
 
     note_missing(caps, caps->unrestricted, "unrestricted guest");
     note_missing(caps, caps->vpid, "VPID");
@@ -108,6 +139,11 @@ static void fill_caps(const struct vmx_msrs *m, struct vmx_caps *caps)
     note_missing(caps, caps->page_1g, "1G pages");
     note_missing(caps, caps->access_dirty, "A/D bits");
     note_missing(caps, caps->pml, "PML");
+    note_missing(caps, caps->cpu2 & CPU2_PAUSE_LOOP, "pause-loop exits");
+    note_missing(caps, caps->tpr_shadow, "TPR shadow");
+    note_missing(caps, caps->virtual_x2apic, "virtual x2APIC mode");
+    note_missing(caps, caps->virtual_interrupts, "virtual interrupts");
+    note_missing(caps, caps->apic_registers, "virtual APIC registers");
 }
 
 int vmx_caps_check(const struct vmx_msrs *m, struct vmx_caps *caps, bool *enable_vmx, char reason[VMX_REASON_SIZE])

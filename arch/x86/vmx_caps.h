@@ -32,7 +32,10 @@ struct vmx_caps {
     bool invept_single;
     bool invvpid; /* all contexts */
     bool ins_outs_info;
-    char missing[160]; /* what is wanted and missing, for people: "VPID, 1G pages"; "" if nothing */
+    /* APIC virtualization (apicv.h); nothing of it without the first, and no registers without virtual interrupts. */
+    bool tpr_shadow, virtual_x2apic, virtual_interrupts, apic_registers;
+    bool debug;        /* the exits that a debugger of a guest needs (debug.h) */
+    char missing[200]; /* what is wanted and missing, for people: "VPID, 1G pages"; "" if nothing */
 };
 
 enum { VMX_REASON_SIZE = 160 };
@@ -44,5 +47,8 @@ void vmx_caps_read(struct vmx_msrs *msrs);
  * *enable_vmx is set when the caller must write FEATURE_CONTROL first (unlocked: firmware left the choice to us).
  */
 int vmx_caps_check(const struct vmx_msrs *msrs, struct vmx_caps *caps, bool *enable_vmx, char reason[VMX_REASON_SIZE]);
+
+/* As if the processor had no APIC virtualization. Before the first vCPU is made. */
+void vmx_caps_forgo_apic(struct vmx_caps *caps);
 
 #endif

@@ -40,6 +40,16 @@ DEFINE_HANDLER(low, VECTOR_LOW)
 DEFINE_HANDLER(timer, VECTOR_TIMER)
 DEFINE_HANDLER(high, VECTOR_HIGH)
 
+void (*level_work)(void);
+
+__attribute__((interrupt)) static void handle_level(struct interrupt_frame *frame)
+{
+    (void)frame;
+    count(VECTOR_LEVEL);
+    level_work();
+    apic_write(APIC_EOI, 0);
+}
+
 __attribute__((interrupt)) static void handle_nmi(struct interrupt_frame *frame)
 {
     (void)frame;
@@ -104,6 +114,7 @@ void interrupts_init(void)
     set_gate(VECTOR_LOW, (uintptr_t)handle_low);
     set_gate(VECTOR_TIMER, (uintptr_t)handle_timer);
     set_gate(VECTOR_HIGH, (uintptr_t)handle_high);
+    set_gate(VECTOR_LEVEL, (uintptr_t)handle_level);
     set_gate(VECTOR_SPURIOUS, (uintptr_t)handle_spurious);
     interrupts_load();
 }

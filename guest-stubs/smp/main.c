@@ -20,14 +20,17 @@ void stub_main(void)
     /* A firmware may have left the PIT's interrupts on. */
     outb(PIC_MASTER_MASK, 0xff);
     outb(PIC_SLAVE_MASK, 0xff);
-    plan(TESTS_START + TESTS_PARALLEL + TESTS_IPI + TESTS_APIC + TESTS_TIMER + TESTS_X2APIC + TESTS_RESTART);
+    plan(TESTS_START + TESTS_PARALLEL + TESTS_IPI + TESTS_APIC + TESTS_PRIORITY + TESTS_TIMER + TESTS_RESTART +
+         TESTS_X2APIC + TESTS_PRIORITY + TESTS_X2APIC_REGISTERS);
     processors_init();
     interrupts_init();
     check_start();
     check_parallel();
     check_ipi();
     check_apic();
+    check_priority();
     check_timer();
     check_restart();
     check_x2apic();
+    check_x2apic_registers();
 }

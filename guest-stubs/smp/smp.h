@@ -18,6 +18,7 @@ enum {
     VECTOR_LOW = 0x41,
     VECTOR_TIMER = 0x51,
     VECTOR_HIGH = 0x61,
+    VECTOR_LEVEL = 0x71, /* calls level_work() before it ends */
     VECTOR_SPURIOUS = 0xff,
 };
 
@@ -54,6 +55,7 @@ unsigned results(u32 value);
 /* ---- interrupts.c ---- */
 void interrupts_init(void);
 void interrupts_load(void); /* this processor's IDT */
+extern void (*level_work)(void);
 
 /* ---- local APIC ---- */
 enum {
@@ -157,7 +159,9 @@ enum {
     TESTS_APIC = 6,
     TESTS_TIMER = 8,
     TESTS_X2APIC = 7,
-    TESTS_RESTART = 2
+    TESTS_RESTART = 2,
+    TESTS_PRIORITY = 4,
+    TESTS_X2APIC_REGISTERS = 4
 };
 void check_start(void);
 void check_parallel(void);
@@ -166,5 +170,7 @@ void check_apic(void);
 void check_timer(void);
 void check_x2apic(void);
 void check_restart(void);
+void check_priority(void);
+void check_x2apic_registers(void); /* and check_priority() in x2APIC mode */
 
 #endif

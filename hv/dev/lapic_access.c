@@ -241,7 +241,12 @@ void lapic_mmio_write(struct lapic *lapic, u32 offset, unsigned size, u64 value,
 
 void lapic_wrote(struct lapic *lapic, u32 offset, u64 now)
 {
-    lapic_mmio_write(lapic, offset, 4, lapic_get(lapic, offset), now);
+    u32 value = lapic_get(lapic, offset);
+
+    if (lapic_is_x2apic(lapic))
+        (void)lapic_msr_write(lapic, LAPIC_MSR_FIRST + offset / 16, value, now);
+    else
+        lapic_mmio_write(lapic, offset, 4, value, now);
 }
 
 int lapic_msr_read(struct lapic *lapic, u32 msr, u64 *value, u64 now)

@@ -8,7 +8,7 @@
 #   $run->{lines}               slat's and the guests' lines, without what the firmware printed before
 #   $run->{guest}{hello}        { ended => 'exit 0', ok => 1, exits, faults, '4K', '2M', '1G', tables, ms, lines => [...] }
 #
-# `image => FILE` boots an image that is there already.
+# `image => FILE` boots an image that is there already. `gdb => sub { my ($port) = @_; ... }` is called when a gdb can connect.
 #
 # A file's name is its place below \slat; its content is a path on the host, or a reference to bytes. The stubs that a
 # configuration names need not be listed.
@@ -93,13 +93,17 @@ sub boot {
     my $image = $how{image} // "$folder/disk.img";
     $how{image} or system('tools/make-image', $image, @pairs) == 0 or die 'make-image failed';
     my @machine = ('tools/machine', '--quiet', '--machine', 'bochs', '--timeout', 240, @{ $how{options} // [] },
-        '--serial', "$folder/serial", $image);
+        $how{gdb} ? ('--gdb', 0) : (), '--serial', "$folder/serial", $image);
     my $pid = open(my $err, '-|') // die "machine: $!";
     if (!$pid) {
         open STDERR, '>&', \*STDOUT;
         exec @machine or die "machine: $!";
     }
-    my $messages = do { local $/; <$err> } // '';
+    my $messages = '';
+    while (my $line = <$err>) {
+        $messages .= $line;
+        $how{gdb}->($1) if $line =~ /gdb can connect to [\d.]+:(\d+)/;
+    }
     close $err;
     my $run = { status => $? >> 8, serial => slurp("$folder/serial"), messages => $messages, guest => {} };
     parse($run);

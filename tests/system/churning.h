@@ -13,6 +13,7 @@
 
 enum {
     GUEST_MAX = 4,
+    VCPU_MAX = 4,
     VIEW_MAX = 2,
     PAGES = REMEMBER_MEMORY / REMEMBER_PAGE,
     USED_PAGES = REMEMBER_SPARE / REMEMBER_PAGE,
@@ -26,12 +27,17 @@ enum {
 enum { DECLINED = 1 };
 
 struct vcpu;
+struct vm;
 
 struct guest {
-    struct vm_memory *vm; /* NULL: it has ended */
-    struct vcpu *vcpu;
-    u32 views[VIEW_MAX];  /* 0: none */
-    u32 wanted, selected; /* views; the guest's own task selects */
+    /* atomic: written by its own tasks */
+    struct vm_memory *vm;           /* NULL: it has ended */
+    struct vcpu *vcpus[VCPU_MAX];   /* NULL: it has not run yet */
+    u32 selected[VCPU_MAX], wanted; /* views; a vCPU's own task selects */
+    struct vm *owner;
+
+    /* the churning task's: */
+    u32 views[VIEW_MAX]; /* 0: none */
     u32 round, host_seed[REMEMBER_HOST_PAGES];
     bool is_ready, has_spare, has_alias, is_limited, is_stopped, has_ring;
     u32 spare_flags;
@@ -66,8 +72,8 @@ void drop_copies(void);
 void forget_guest(struct guest *guest);
 
 /*
- * Between use and unuse the guest stays; false: it has ended. Between hold and release its vCPU is outside, too, with all that
- * it has written logged.
+ * Between use and unuse the guest stays; false: it has ended. Between hold and release its vCPUs are outside, too, with all
+ * that they have written logged.
  */
 bool use_guest(const struct guest *guest);
 void unuse_guest(const struct guest *guest);
@@ -81,7 +87,7 @@ bool is_logged_for_rate(const struct guest *guest);
 /* What is behind a guest's memory, with a reference. */
 struct backing *memory_of(struct vm_memory *vm);
 
-/* 0 … below - 1, always the same ones in a row. */
+/* 0 … below - 1. */
 u32 random_below(u64 below);
 
 static inline gpa_t page_gpa(u64 page)

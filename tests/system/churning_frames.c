@@ -165,10 +165,11 @@ static int share(struct guest *guest, struct vm_memory *vm)
     u64 page = TWINS + random_below((TWINS_END - TWINS) / 4) * 4;
     int error = DECLINED;
 
-    if (other->vm == NULL || !guest->is_ready || !other->is_ready)
+    if (other->vm == NULL || !guest->is_ready || !other->is_ready || !use_guest(other))
         return DECLINED;
     a = memory_of(vm);
     b = memory_of(other->vm);
+    unuse_guest(other);
     for (unsigned i = 0; i < 16 && page < TWINS_END; i++, page += 4) {
         int result = a == b ? DECLINED : backing_share(a, page, b, page);
 

@@ -263,19 +263,30 @@ static int log_other(struct guest *guest, struct vm_memory *vm)
 
 static int open_ring(struct guest *guest, struct vm_memory *vm)
 {
+    u64 entries = DIRTY_RING_MIN << random_below(2);
+    int result = DECLINED;
+
     if (!hold_guest(guest))
         return DECLINED;
-    int error = vcpu_memory_open_ring(&guest->vcpu->mmu, DIRTY_RING_MIN << random_below(2));
+    for (unsigned i = 0; i < VCPU_MAX; i++) {
+        int error = guest->vcpus[i] != NULL ? vcpu_memory_open_ring(&guest->vcpus[i]->mmu, entries) : -EEXIST;
+
+        if (error != -EEXIST && result >= 0)
+            result = error;
+    }
     release_guest(guest);
-    guest->has_ring |= error == 0;
-    return error == -EEXIST ? DECLINED : error;
+    guest->has_ring |= result == 0;
+    return result;
 }
 
 static int close_ring(struct guest *guest, struct vm_memory *vm)
 {
     if (!guest->has_ring || !hold_guest(guest))
         return DECLINED;
-    vcpu_memory_close_ring(&guest->vcpu->mmu);
+    for (unsigned i = 0; i < VCPU_MAX; i++) {
+        if (guest->vcpus[i] != NULL)
+            vcpu_memory_close_ring(&guest->vcpus[i]->mmu);
+    }
     release_guest(guest);
     guest->has_ring = false;
     return 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The operations that change tables, slots and views of a guest. None of them may change what it sees. */
+#include "mm/atomic.h"
 #include "tests/system/churning.h"
 
 enum {
@@ -179,8 +180,12 @@ static int protect_view(struct guest *guest, struct vm_memory *vm)
 
 static int select_view(struct guest *guest, struct vm_memory *vm)
 {
-    guest->wanted = random_below(4) == 0 ? 0 : guest->views[random_below(VIEW_MAX)];
-    return guest->wanted == guest->selected ? DECLINED : 0;
+    u32 wanted = random_below(4) == 0 ? 0 : guest->views[random_below(VIEW_MAX)];
+
+    if (wanted == guest->wanted)
+        return DECLINED;
+    atomic_write(&guest->wanted, wanted);
+    return 0;
 }
 
 static int drop_view(struct guest *guest, struct vm_memory *vm)
@@ -190,7 +195,7 @@ static int drop_view(struct guest *guest, struct vm_memory *vm)
     if (*view == 0)
         return DECLINED;
     if (guest->wanted == *view)
-        guest->wanted = 0;
+        atomic_write(&guest->wanted, 0);
     int error = vm_memory_drop_view(vm, *view);
     if (error == 0)
         *view = 0;

@@ -7,10 +7,12 @@ use warnings;
 use Slat;
 use Test::More;
 
+my $apic_virtualization = 'auto';
+
 # name, image, processors
 sub guests {
     my ($arguments, @guests) = @_;
-    my $conf = "[slat]\nslice = 1ms\n";
+    my $conf = "[slat]\nslice = 1ms\napic-virtualization = $apic_virtualization\n";
     for (@guests) {
         my ($name, $image, $processors) = @$_;
         $conf .= "[guest $name]\nimage = $image\nmemory = 16M\nprocessors = $processors\n" .
@@ -33,7 +35,9 @@ my @four = ([ 'four', 'smp.elf', 4 ], [ 'long', 'smp_64.elf', 4 ]);
 runs('more vCPUs than processors', '', [ @one, @four ], '--cpus', 1);
 runs('two processors, two guests of four and one of eight', '', [ @four, [ 'eight', 'smp_64.elf', 8 ] ], '--cpus', 2);
 runs('four processors', '', \@four, '--cpus', 4);
-runs('no APIC virtualization', 'deadline=1', \@four, '--cpus', 2, '--cpu-model', 'corei7_ivy_bridge_3770k');
+runs('of APIC virtualization the TPR shadow and x2APIC mode', 'deadline=1', \@four, '--cpus', 2, '--cpu-model', 'corei7_ivy_bridge_3770k');
 runs('no x2APIC on the machine', '', [ @one, @four ], '--cpus', 2, '--cpu-model', 'corei5_arrandale_m520');
 runs('thirty-two vCPUs', '', [ [ 'many', 'smp.elf', 32 ] ], '--cpus', 4);
+$apic_virtualization = 'no';
+runs('no APIC virtualization', '', \@four, '--cpus', 2);
 done_testing;

@@ -97,12 +97,14 @@ static void every_key_of_a_guest(void **state)
 static void the_slat_section(void **state)
 {
     expect_fine(GUEST "[slat]\nat-end = reboot\nslice = 100us\naudit = yes\nnx-large-pages = yes\nprocessors = 3\n"
+                      "apic-virtualization = no\n"
                       "[guest h]\nimage = j\n");
     assert_int_equal(conf.at_end, AT_END_REBOOT);
     assert_int_equal(conf.slice_us, 100);
     assert_int_equal(conf.processors, 3);
     assert_int_equal(conf.audit, 1);
     assert_int_equal(conf.nx_large_pages, CHOICE_YES);
+    assert_int_equal(conf.apic_virtualization, CHOICE_NO);
     assert_int_equal(conf.guest_count, 2);
     expect_fine("[slat]\nat-end = halt\nslice = 1s\nnx-large-pages = no\n" GUEST);
     assert_int_equal(conf.at_end, AT_END_HALT);
@@ -110,6 +112,9 @@ static void the_slat_section(void **state)
     assert_int_equal(conf.nx_large_pages, CHOICE_NO);
     expect_fine("[slat]\nnx-large-pages = auto\n" GUEST);
     assert_int_equal(conf.nx_large_pages, CHOICE_AUTO);
+    assert_string_equal(conf.gdb, "");
+    expect_fine("[slat]\ngdb = \"h\"\n" GUEST "[guest h]\nimage = j\n");
+    assert_string_equal(conf.gdb, "h");
     expect_fine("[slat]\nat-end = poweroff\n" GUEST);
     assert_int_equal(conf.at_end, AT_END_POWEROFF);
     expect_fine(GUEST "[slat]\n"); /* the guest before it has its own keys */
@@ -265,6 +270,7 @@ static void show_parses_to_the_same(void **state)
         GUEST "memory = 5G\nload = 4G\nstart = 64\nentry = 0x100000001\n",
         GUEST "memory = 5G\nstart = reset\n",
         GUEST "format = pvh\n",
+        GUEST "[slat]\ngdb = g\n",
     };
     char shown[8192];
 
@@ -283,12 +289,13 @@ static void show_fills_in_every_default(void **state)
 
     expect_fine(GUEST);
     conf_show(&conf, shown, sizeof shown);
-    assert_string_equal(
-        shown, "[slat]\nat-end = poweroff\nslice = 5ms\naudit = no\nconsole = auto\nnx-large-pages = auto\nprocessors = 64\n\n[guest "
-               "g]\nimage = \"i\"\nformat = auto\n"
-               "memory = 16M\nprocessors = 1\ncmdline = \"\"\nstart = 32\nload = 0x100000\n"
-               "entry = 0x100000\nlargest-page = 1G\nbacking = filled\nhypercalls = no\nexpect = \"\"\n"
-               "expect-end = exit 0\ntimeout = 1min\noutput-limit = 1M\n");
+    assert_string_equal(shown,
+                        "[slat]\nat-end = poweroff\nslice = 5ms\naudit = no\nconsole = auto\nnx-large-pages = auto\n"
+                        "apic-virtualization = auto\nprocessors = 64\n\n[guest "
+                        "g]\nimage = \"i\"\nformat = auto\n"
+                        "memory = 16M\nprocessors = 1\ncmdline = \"\"\nstart = 32\nload = 0x100000\n"
+                        "entry = 0x100000\nlargest-page = 1G\nbacking = filled\nhypercalls = no\nexpect = \"\"\n"
+                        "expect-end = exit 0\ntimeout = 1min\noutput-limit = 1M\n");
     assert_int_equal(conf_show(&conf, NULL, 0), strlen(shown));
 }
 

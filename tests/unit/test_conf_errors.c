@@ -63,15 +63,20 @@ static void errors_of_keys(void **state)
     static const struct wrong wrong[] = {
         { "memory = 1M\n", 1, 1, "\"memory\" before the first section; allowed: [slat], [guest NAME], [script]" },
         { "[slat]\nslize = 1", 2, 1,
-          "unknown key \"slize\" in [slat]; did you mean \"slice\"? allowed: at-end, slice, audit, console, nx-large-pages, "
-          "processors" },
+          "unknown key \"slize\" in [slat]; did you mean \"slice\"? allowed: at-end, slice, audit, console, "
+          "nx-large-pages, "
+          "apic-virtualization, processors, gdb" },
+        { "[slat]\ngdb = h\n" GUEST, 2, 7, "gdb: there is no guest \"h\"" },
+        { GUEST "[slat]\n gdb =G # g", 4, 7, "gdb: there is no guest \"G\"" },
+        { GUEST "[slat]\ngdb = \"\"\n[script]", 4, 7, "gdb: there is no guest \"\"" },
+        { GUEST "[slat]\ngdb = g\ngdb = g", 5, 1, "gdb is given twice, first in line 4; allowed: once" },
         { "[script]\ndo stats g", 2, 4, "\"stats g\" after the key do; allowed: =" },
         { "[script]\nmemory = 1", 2, 1, "unknown key \"memory\" in [script]; allowed: do" },
         { "[slat]\nnx-large-pages = on", 2, 18, "nx-large-pages: unknown word \"on\"; allowed: auto, yes, no" },
         { GUEST "hypercalls = auto", 3, 14, "hypercalls: unknown word \"auto\"; allowed: no, yes" },
         { "[slat]\nmemory = 1", 2, 1,
           "unknown key \"memory\" in [slat]; allowed: at-end, slice, audit, console, nx-large-pages, "
-          "processors" },
+          "apic-virtualization, processors, gdb" },
         { GUEST " memroy = 1", 3, 2,
           "unknown key \"memroy\" in [guest]; did you mean \"memory\"? allowed: " GUEST_KEYS },
         { GUEST "MEMORY = 1", 3, 1,

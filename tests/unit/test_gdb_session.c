@@ -83,8 +83,14 @@ static void breakpoints(void **state)
     snprintf(answer, sizeof(answer), "%02x\n", original);
     ASK("m1010,1", answer);
     ASK("c", "");
+    machine.registers[2].rip = 0x1010;
     stop(GDB_STOP_BREAKPOINT, 2, 0);
     assert_string_equal(sent, "T05thread:3;swbreak:;\n");
+    ASK("c", "");
+    machine.registers[2].rip = 0x9010; /* where it can be read as well */
+    stop(GDB_STOP_BREAKPOINT, 2, 0);
+    assert_string_equal(sent, "T05thread:3;\n");
+    ASK("?", "T05thread:3;\n");
     ASK("qSupported", HELLO);
     assert_int_equal(*byte, original); /* a new gdb */
     ASK("Z0,1010,1", "OK\n");

@@ -108,6 +108,27 @@ static void one_command_at_a_time(void **state)
     assert_false(left.is_commanded);
 }
 
+static void expect_operator(void)
+{
+    assert_int_equal(left.operators, 1);
+    end_command();
+}
+
+/* However often the processors of a guest ask, an operator gets his turn. */
+static void operators_come_first(void **state)
+{
+    left.is_commanded = 1;
+    on_task_yield = expect_operator;
+    assert_int_equal(execute("stats left"), 0);
+    assert_int_equal(left.operators, 0);
+
+    left.operators = 1;
+    assert_int_equal(execute_as(&left, "stats"), -EBUSY);
+    assert_false(left.is_commanded);
+    left.operators = 0;
+    assert_int_equal(execute_as(&left, "stats"), 0);
+}
+
 static void every_answer_fits(void **state)
 {
     memset(left.conf.name, 'n', CONF_NAME_SIZE - 1);
@@ -267,6 +288,7 @@ int main(void)
         MONITOR_TEST(guests_by_name),
         MONITOR_TEST(a_guest_about_itself),
         MONITOR_TEST(one_command_at_a_time),
+        MONITOR_TEST(operators_come_first),
         MONITOR_TEST(every_answer_fits),
         MONITOR_TEST(pauses),
         MONITOR_TEST(waits),

@@ -201,6 +201,68 @@ static void who_comes_later_is_in_the_ring(void **state)
     }
 }
 
+/* Who makes room in the middle of his turn goes on with it, before the next one's. */
+static void a_turn_goes_on_after_who_came_between(void **state)
+{
+    add_three();
+    expect_sleep(&a, 1, RUN_NO_DEADLINE);
+    expect_run(&b, SLICE);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_ptr_equal(run_pick(&queue, now), &c);
+        now += 10;
+        assert_true(run_wake(&queue, &a));
+        run_make_room(&queue);
+        run_stop(&queue, now);
+        expect_sleep(&a, 5, RUN_NO_DEADLINE);
+    }
+    expect_run(&c, SLICE);
+    expect_run(&b, SLICE);
+}
+
+static void no_turn_goes_on_that_is_over(void **state)
+{
+    add_three();
+    expect_run(&a, SLICE);
+    expect_sleep(&b, 1, RUN_NO_DEADLINE);
+    expect_run(&c, SLICE);
+    run_wake(&queue, &b);
+    assert_ptr_equal(run_pick(&queue, now), &b);
+    run_make_room(&queue);
+    run_stop(&queue, now);
+    expect_run(&a, SLICE);
+}
+
+/* One that came between has no turn that could go on; and no turn goes on of one that has ended, or sleeps. */
+static void only_the_own_turn_goes_on(void **state)
+{
+    add_three();
+    expect_sleep(&a, 1, RUN_NO_DEADLINE);
+    expect_sleep(&b, 1, RUN_NO_DEADLINE);
+    assert_ptr_equal(run_pick(&queue, now), &c);
+    run_wake(&queue, &b);
+    run_make_room(&queue);
+    run_stop(&queue, now);
+    assert_ptr_equal(run_pick(&queue, now), &b);
+    run_make_room(&queue);
+    run_stop(&queue, now);
+    expect_run(&c, 1);
+    expect_run(&b, SLICE);
+    assert_ptr_equal(run_pick(&queue, now), &c);
+    run_make_room(&queue);
+    run_stop(&queue, now);
+    run_remove(&queue, &c);
+    expect_run(&b, SLICE);
+    expect_run(&b, SLICE);
+    run_add(&queue, &c);
+    expect_run(&b, SLICE);
+    assert_ptr_equal(run_pick(&queue, now), &c);
+    run_make_room(&queue);
+    run_sleep(&queue, RUN_NO_DEADLINE);
+    run_stop(&queue, now);
+    expect_run(&b, SLICE);
+    expect_run(&b, SLICE);
+}
+
 static void a_short_run_before_its_turn_is_soon_paid(void **state)
 {
     add_three();
@@ -231,6 +293,9 @@ int main(void)
         cmocka_unit_test_setup(who_is_woken_all_the_time_leaves_half, setup),
         cmocka_unit_test_setup(what_is_owed_ends_when_the_processor_idles, setup),
         cmocka_unit_test_setup(who_comes_later_is_in_the_ring, setup),
+        cmocka_unit_test_setup(a_turn_goes_on_after_who_came_between, setup),
+        cmocka_unit_test_setup(no_turn_goes_on_that_is_over, setup),
+        cmocka_unit_test_setup(only_the_own_turn_goes_on, setup),
         cmocka_unit_test_setup(a_short_run_before_its_turn_is_soon_paid, setup),
     };
 

@@ -211,6 +211,76 @@ static void test_timer_that_is_not_saved(void **state)
     assert_string_equal(caps.missing, "");
 }
 
+static void test_apic_virtualization(void **state)
+{
+    const u32 cr8 = CPU_CR8_LOAD | CPU_CR8_STORE, page = CPU2_APIC_REGISTERS | CPU2_VIRTUAL_INTERRUPTS;
+    struct vmx_msrs m = full();
+
+    assert_int_equal(check(&m), 0);
+    assert_true(caps.tpr_shadow && caps.virtual_x2apic && caps.virtual_interrupts && caps.apic_registers);
+    assert_int_equal(caps.cpu & (cr8 | CPU_TPR_SHADOW), CPU_TPR_SHADOW);
+    assert_int_equal(caps.cpu2 & (page | CPU2_VIRTUAL_X2APIC), page); /* x2APIC mode follows the guest */
+
+    vmx_caps_forgo_apic(&caps);
+    assert_false(caps.tpr_shadow || caps.virtual_x2apic || caps.virtual_interrupts || caps.apic_registers);
+    assert_int_equal(caps.cpu & (cr8 | CPU_TPR_SHADOW), cr8);
+    assert_int_equal(caps.cpu2 & page, 0);
+    assert_true(caps.cpu2 & CPU2_EPT && caps.cpu & CPU_HLT);
+    assert_string_equal(caps.missing, "APIC virtualization");
+}
+
+/* VM entry refuses everything else without the TPR shadow, and PPR in the page would be stale without virtual interrupts. */
+static void test_apic_virtualization_in_part(void **state)
+{
+    const u32 cr8 = CPU_CR8_LOAD | CPU_CR8_STORE, page = CPU2_APIC_REGISTERS | CPU2_VIRTUAL_INTERRUPTS;
+    struct vmx_msrs m = full();
+
+    m.cpu = without(m.cpu, CPU_TPR_SHADOW);
+    assert_int_equal(check(&m), 0);
+    assert_false(caps.tpr_shadow || caps.virtual_x2apic || caps.virtual_interrupts || caps.apic_registers);
+    assert_int_equal(caps.cpu & (cr8 | CPU_TPR_SHADOW), cr8);
+    assert_int_equal(caps.cpu2 & page, 0);
+    assert_string_equal(caps.missing, "TPR shadow, virtual x2APIC mode, virtual interrupts, virtual APIC registers");
+    vmx_caps_forgo_apic(&caps);
+    assert_null(strstr(caps.missing, "APIC virtualization")); /* there is nothing to forgo */
+    assert_int_equal(caps.cpu & (cr8 | CPU_TPR_SHADOW), cr8);
+
+    m = full();
+    m.cpu |= CPU_CR8_STORE; /* CR8 cannot be left to the processor */
+    assert_int_equal(check(&m), 0);
+    assert_false(caps.tpr_shadow || caps.virtual_interrupts);
+    assert_int_equal(caps.cpu & (cr8 | CPU_TPR_SHADOW), cr8);
+
+    m = full();
+    m.cpu2 = without(m.cpu2, CPU2_VIRTUAL_INTERRUPTS);
+    assert_int_equal(check(&m), 0);
+    assert_true(caps.tpr_shadow && caps.virtual_x2apic);
+    assert_false(caps.virtual_interrupts || caps.apic_registers);
+    assert_int_equal(caps.cpu2 & page, 0);
+    assert_string_equal(caps.missing, "virtual interrupts, virtual APIC registers");
+
+    m = full();
+    m.cpu2 = without(m.cpu2, CPU2_VIRTUAL_X2APIC | CPU2_APIC_REGISTERS);
+    assert_int_equal(check(&m), 0);
+    assert_true(caps.tpr_shadow && caps.virtual_interrupts);
+    assert_false(caps.virtual_x2apic || caps.apic_registers);
+    assert_int_equal(caps.cpu2 & page, CPU2_VIRTUAL_INTERRUPTS);
+    assert_string_equal(caps.missing, "virtual x2APIC mode, virtual APIC registers");
+}
+
+/* A processor that lacks everything: what is missing has room. */
+static void test_all_that_is_missing_is_named(void **state)
+{
+    struct vmx_msrs m = full();
+
+    m.cpu = without(m.cpu, CPU_TPR_SHADOW);
+    m.cpu2 = without(m.cpu2, ~(u32)CPU2_EPT);
+    m.ept_vpid &= ~(EPT_CAP_2M | EPT_CAP_1G | EPT_CAP_AD);
+    assert_int_equal(check(&m), 0);
+    assert_string_equal(caps.missing, "unrestricted guest, VPID, 2M pages, 1G pages, A/D bits, PML, TPR shadow, "
+                                      "virtual x2APIC mode, virtual interrupts, virtual APIC registers");
+}
+
 /* A processor without MWAIT cannot exit for it, and need not. */
 static void test_mwait_is_not_needed(void **state)
 {
@@ -234,6 +304,9 @@ int main(void)
         cmocka_unit_test(test_vpid_needs_invvpid),
         cmocka_unit_test(test_pml_needs_dirty_bits),
         cmocka_unit_test(test_timer_that_is_not_saved),
+        cmocka_unit_test(test_apic_virtualization),
+        cmocka_unit_test(test_apic_virtualization_in_part),
+        cmocka_unit_test(test_all_that_is_missing_is_named),
         cmocka_unit_test(test_mwait_is_not_needed),
     };
 

@@ -170,6 +170,7 @@ fuzz_monitor := $(MONITOR)
 fuzz_guest_console := hv/guest_console.c hv/guest_screen.c hv/lib/format.c
 
 unit_itlb_multihit := arch/x86/itlb_multihit.c
+unit_apicv_rules := arch/x86/apicv_rules.c
 unit_vmx_caps := arch/x86/vmx_caps.c hv/lib/format.c
 unit_entry_check := arch/x86/entry_check.c arch/x86/vmcs_names.c
 
