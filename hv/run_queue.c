@@ -110,16 +110,19 @@ bool run_should_stop(struct run_queue *queue, u64 now)
 u64 run_next_wake(const struct run_queue *queue)
 {
     u64 paid = queue->picked_at + queue->owed;
+    /* Who was woken has to wait only for what is owed: nobody wakes him again. */
+    u64 next = __atomic_load_n(&queue->woken, __ATOMIC_SEQ_CST) ? 0 : queue->next_wake;
 
-    return queue->next_wake > paid ? queue->next_wake : paid;
+    return next > paid ? next : paid;
 }
 
 bool run_wake(struct run_queue *queue, struct run_entry *entry)
 {
-    __atomic_store_n(&entry->woken, true, __ATOMIC_SEQ_CST);
+    bool woken_before = __atomic_exchange_n(&entry->woken, true, __ATOMIC_SEQ_CST);
+
     if (__atomic_load_n(&entry->sleeps, __ATOMIC_SEQ_CST)) {
         __atomic_store_n(&queue->woken, true, __ATOMIC_SEQ_CST);
-        return true;
+        return !woken_before; /* else somebody has said so: a guest cannot have others kicked all the time */
     }
     return __atomic_load_n(&queue->running, __ATOMIC_SEQ_CST) == entry;
 }

@@ -60,7 +60,7 @@ u64 run_next_wake(const struct run_queue *queue);
 
 /*
  * From any processor: ends the sleep of `entry`, or its next one. True: the queue's processor should look, if it is in a guest
- * or idles.
+ * or idles, and was not told so before.
  */
 bool run_wake(struct run_queue *queue, struct run_entry *entry);
 

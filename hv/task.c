@@ -101,13 +101,17 @@ void task_sleep_until(u64 tsc)
     to_scheduler(scheduler);
 }
 
-/* The processor looks at its queue, its guest's requests, `started` and `living` before it halts or enters the guest. */
+/*
+ * A processor looks at its queue, `started` and `living` before it halts, and at its guest's requests before it enters. What it
+ * runs looks at the queue once more when it has begun (task_should_yield()): so who sees nobody run is seen by who runs then,
+ * and a kick that comes before the guest ends the stay in it at once.
+ */
 static void kick_if_absent(unsigned number)
 {
-    struct processor *processor = processor_at(number);
+    struct scheduler *scheduler = &schedulers[number];
 
-    if (processor != this_processor() && (__atomic_load_n(&schedulers[number].idles, __ATOMIC_SEQ_CST) ||
-                                          __atomic_load_n(&processor->guest, __ATOMIC_SEQ_CST)))
+    if (processor_at(number) != this_processor() && (__atomic_load_n(&scheduler->idles, __ATOMIC_SEQ_CST) ||
+                                                     __atomic_load_n(&scheduler->queue.running, __ATOMIC_SEQ_CST)))
         processor_kick(number);
 }
 

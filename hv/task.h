@@ -39,15 +39,15 @@ void task_make_room(void);
 void task_sleep_until(u64 tsc);
 
 /*
- * From any processor, also for a task that does not sleep. If the task's processor idles, or is in a guest that the task should
- * interrupt, or whose task it is, it is kicked: what the caller has stored before is found before the guest goes on.
+ * From any processor, also for a task that does not sleep. If the task's processor idles, or runs another task that this one
+ * should interrupt, or the task itself, it is kicked: what the caller has stored before is found before a guest goes on there.
  */
 void task_wake(struct task *task);
 
 /*
  * For a task that runs a guest. True: a sleeper of this processor was woken and should run before the guest's slice is over.
- * To be tested, after this_processor()->guest is set, before each entry. And the TSC by which the slice should end, because a
- * sleeper's time comes then.
+ * To be tested before each stay in the guest; a wake that comes later kicks the processor. And the TSC by which the slice should
+ * end, because a sleeper's time comes then, or that of one who was woken too early.
  */
 bool task_should_yield(void);
 u64 task_next_wake(void);

@@ -7,6 +7,7 @@
 #include "hv/lib/log.h"
 #include "hv/pattern.h"
 #include "hv/vm_internal.h"
+#include "hv/vm_list.h"
 
 void vm_emit_line(void *context, const char *line)
 {
@@ -73,11 +74,15 @@ static void feed_input(struct vm *vm)
         (void)platform_receive(&vm->platform, byte);
 }
 
+/* A byte may be an interrupt, and its way leads over the local APICs, which go with the guest. */
 void vm_input_arrived(struct vm *vm)
 {
+    if (!vm_use(vm))
+        return;
     spin_lock(&vm->devices_lock);
     feed_input(vm);
     spin_unlock(&vm->devices_lock);
+    vm_unuse(vm);
 }
 
 enum { CMOS_PORT = 0x70 };

@@ -7,6 +7,7 @@
 #include "arch/x86/apicv_rules.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
+#include "arch/x86/vmx.h"
 #include "hv/vm_internal.h"
 #include "mm/atomic.h"
 
@@ -87,7 +88,7 @@ void vm_device_write(struct vcpu *vcpu, gpa_t gpa, unsigned size, u64 value)
     if (!is_page(gpa, IOAPIC_BASE)) {
         lapic_mmio_write(lapic_of(vcpu), offset, size, value, rdtsc());
         apic_changed(vcpu);
-        if (offset == LAPIC_SVR)
+        if (offset == LAPIC_SVR || offset == LAPIC_LDR || offset == LAPIC_DFR)
             offer_again(vcpu);
         return;
     }
@@ -203,6 +204,7 @@ void vm_collect(struct vcpu *vcpu)
         vcpu->eoi_exits_changed = true;
     events = lapic_take_events(lapic);
     if (events.init) {
+        processor->extint = false;
         lapic_reset(lapic);
         vcpu_init(vcpu);
     }
@@ -232,16 +234,22 @@ bool vm_extint_waits(struct vcpu *vcpu)
     return pic_waits(vm_processor_of(vcpu));
 }
 
+/*
+ * Another processor may have masked or served the PIC since it was asked whether something waits: then the PIC answers with its
+ * spurious vector, as a real one does whose request has gone.
+ */
 u8 vm_interrupt_take(struct vcpu *vcpu)
 {
     struct vm_processor *processor = vm_processor_of(vcpu);
     struct vm *vm = vcpu->vm;
+    /* Where the processor delivers those of the local APIC it is asked for the PIC's only. */
+    bool from_pic = vmx_caps.virtual_interrupts || pic_waits(processor);
+    int pending = from_pic ? LAPIC_NO_VECTOR : lapic_pending(&processor->lapic);
     u8 vector;
 
-    if (!pic_waits(processor)) {
-        vector = (u8)lapic_pending(&processor->lapic);
-        lapic_acknowledge(&processor->lapic, vector);
-        return vector;
+    if (pending != LAPIC_NO_VECTOR) {
+        lapic_acknowledge(&processor->lapic, (u8)pending);
+        return (u8)pending;
     }
     processor->extint = false;
     spin_lock(&vm->devices_lock);

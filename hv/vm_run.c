@@ -59,14 +59,23 @@ static void check_console(struct vm *vm)
     spin_unlock(&vm->devices_lock);
 }
 
-/* Whether all of the guest's processors sleep, and no interrupt is on its way to one. Under vm->lock. */
+/* Whether a device may still wake one of them, though each one thought of none when it fell asleep. Under devices_lock. */
+static bool device_can_wake(const struct vm *vm, const struct vcpu *vcpu)
+{
+    if (vcpu->activity != VCPU_HALTED)
+        return false;
+    return platform_can_force(&vm->platform) || (vcpu->interruptible && platform_can_interrupt(&vm->platform));
+}
+
+/* Whether all of the guest's processors sleep, and nothing is on its way to one. Under devices_lock and vm->lock. */
 static bool all_sleep(const struct vm *vm)
 {
     for (unsigned i = 0; i < vm->processor_count; i++) {
         const struct vm_processor *processor = vm->processors[i];
 
         if (!processor->sleeps_for_ever ||
-            (__atomic_load_n(&processor->vcpu.requests, __ATOMIC_ACQUIRE) & REQUEST_INTERRUPT))
+            (__atomic_load_n(&processor->vcpu.requests, __ATOMIC_ACQUIRE) & REQUEST_INTERRUPT) ||
+            device_can_wake(vm, &processor->vcpu))
             return false;
     }
     return true;
@@ -85,10 +94,12 @@ static void set_sleep(struct vm_processor *processor, bool for_ever)
 
     if (processor->sleeps_for_ever == for_ever)
         return;
+    spin_lock(&vm->devices_lock);
     spin_lock(&vm->lock);
     processor->sleeps_for_ever = for_ever;
     over = for_ever && all_sleep(vm);
     spin_unlock(&vm->lock);
+    spin_unlock(&vm->devices_lock);
     if (over) {
         vcpu_end(&processor->vcpu, GUEST_END_HALT, 0, "%s halted at %#llx with interrupts %s",
                  vm->processor_count > 1 ? "all its processors have halted, the first" : "it",
@@ -120,9 +131,10 @@ static void let_others_run(struct vm_processor *processor)
 static void sleep(struct vm_processor *processor, u64 next)
 {
     struct vcpu *vcpu = &processor->vcpu;
-    bool can_wake = vcpu->activity == VCPU_HALTED && vcpu->interruptible && vm_interrupt_can_come(processor);
 
-    set_sleep(processor, next == TASK_NO_DEADLINE && !can_wake);
+    /* With interrupts off its clocks go on, for others, but wake nobody here. */
+    set_sleep(processor, vcpu->activity != VCPU_HALTED || !vcpu->interruptible ||
+                             (next == TASK_NO_DEADLINE && !vm_interrupt_can_come(processor)));
     if (!vm_runs(vcpu->vm))
         return;
     if (is_first(processor))
@@ -137,7 +149,8 @@ static void run_slice(struct vm_processor *processor, u64 next)
     u64 least = rdtsc() + least_run(); /* whatever its clocks say, it gets on */
     u64 until = earlier(next > least ? next : least, earlier(processor->slice_end, task_next_wake()));
 
-    vcpu_run(&processor->vcpu, is_first(processor) ? earlier(until, end_of_time(vm)) : until);
+    if (!task_should_yield()) /* who is woken from here on kicks this processor */
+        vcpu_run(&processor->vcpu, is_first(processor) ? earlier(until, end_of_time(vm)) : until);
     if (rdtsc() < earlier(processor->slice_end, task_next_wake()) && !task_should_yield())
         return;
     if (is_first(processor))

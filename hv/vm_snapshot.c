@@ -6,6 +6,7 @@
 #include "arch/x86/vcpu_state.h"
 #include "hv/lib/string.h"
 #include "hv/vm_internal.h"
+#include "mm/atomic.h"
 #include "mm/frame.h"
 #include "mm/port.h"
 
@@ -144,10 +145,12 @@ static void restore(struct vm *vm, const struct vm_snapshot *snapshot)
     /* The bus of the platform holds no state of devices, only what is told about the guest at its end. */
     struct port_bus bus = vm->platform.bus;
 
+    spin_lock(&vm->devices_lock); /* input may come */
     vm->platform = snapshot->platform;
     vm->platform.bus = bus;
-    vm->pic_interrupt = vm->platform.intr_high;
+    atomic_write(&vm->pic_interrupt, vm->platform.intr_high);
     vm->devices_next = 0; /* its clocks are looked at before the first processor goes on */
+    spin_unlock(&vm->devices_lock);
     for (unsigned i = 0; i < vm->processor_count; i++) {
         lapic_restore(&vm->processors[i]->lapic, &snapshot->apics[i], rdtsc());
         vm->processors[i]->extint = snapshot->extint[i];

@@ -3,6 +3,7 @@
  * The hypervisor's own accesses to guest memory. Address and size may be a guest's: the whole range is checked before the
  * first byte moves. A slot that a guest may not write is not written on its behalf either.
  */
+#include "mm/atomic.h"
 #include "mm/dirty_log.h"
 #include "mm/mapping_level.h"
 #include "mm/mem.h"
@@ -16,6 +17,8 @@ enum { YIELD_STEP = 512 };
 struct transfer {
     u8 *to;
     const u8 *from;
+    const u64 *expected; /* NULL, or `from` replaces only this, in one step: a word of 4 or 8 bytes */
+    bool *differs;       /* set where something else was there */
 };
 
 static bool writes(const struct transfer *transfer)
@@ -52,9 +55,23 @@ static bool range_is_usable(struct vm_memory *vm, gpa_t gpa, u64 size, const str
     return usable;
 }
 
+static void exchange(const struct transfer *transfer, void *memory, u64 size)
+{
+    u64 expected = *transfer->expected, value = 0;
+    u32 expected4 = (u32)expected;
+
+    memcpy(&value, transfer->from, size);
+    if (size == sizeof(u32))
+        *transfer->differs = !atomic_cmpxchg((u32 *)memory, &expected4, (u32)value);
+    else
+        *transfer->differs = !atomic_cmpxchg((u64 *)memory, &expected, value);
+}
+
 static void transfer_piece(const struct transfer *transfer, u64 done, u8 *memory, u64 size)
 {
-    if (transfer->to != NULL)
+    if (transfer->expected != NULL)
+        exchange(transfer, memory, size);
+    else if (transfer->to != NULL)
         memcpy(transfer->to + done, memory, size);
     else if (transfer->from != NULL)
         memcpy(memory, transfer->from + done, size);
@@ -143,4 +160,14 @@ int vm_memory_write(struct vm_memory *vm, gpa_t gpa, const void *from, u64 size)
 int vm_memory_zero(struct vm_memory *vm, gpa_t gpa, u64 size)
 {
     return transfer_range(vm, &(struct transfer){ 0 }, gpa, size);
+}
+
+int vm_memory_exchange(struct vm_memory *vm, gpa_t gpa, u64 expected, u64 value, u64 size)
+{
+    bool differs = false;
+    const struct transfer transfer = { .from = (const u8 *)&value, .expected = &expected, .differs = &differs };
+
+    assert((size == sizeof(u32) || size == sizeof(u64)) && gpa.v % size == 0);
+    int error = transfer_range(vm, &transfer, gpa, size);
+    return error ? error : differs ? -EBUSY : 0;
 }

@@ -168,4 +168,10 @@ int vm_memory_read(struct vm_memory *vm, gpa_t gpa, void *to, u64 size);
 int vm_memory_write(struct vm_memory *vm, gpa_t gpa, const void *from, u64 size);
 int vm_memory_zero(struct vm_memory *vm, gpa_t gpa, u64 size);
 
+/*
+ * Replaces a word of the guest's, 4 or 8 bytes at a multiple of that, in one step for all of its processors, if it is
+ * `expected`. -EBUSY: it is not; else as vm_memory_write().
+ */
+int vm_memory_exchange(struct vm_memory *vm, gpa_t gpa, u64 expected, u64 value, u64 size);
+
 #endif

@@ -14,14 +14,21 @@
 #include "arch/x86/vmcs.h"
 #include "mm/atomic.h"
 
-/* What the processor does at the end of an instruction, and of each iteration of a repeated one. */
-static void end_instruction(struct vcpu *vcpu)
+/*
+ * What the processor does at the end of an instruction, and of each iteration of a repeated one. RF is 1 between iterations, so
+ * that an instruction breakpoint comes once, and 0 behind the instruction: an EPT violation has saved it as 1 (SDM vol. 3,
+ * 28.3.3 and 18.3.1.1).
+ */
+static void end_instruction(struct vcpu *vcpu, bool repeats)
 {
-    u64 interruptibility = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY);
+    u64 interruptibility = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY), rflags = vmcs_read(VMCS_GUEST_RFLAGS);
+    u64 after = repeats ? rflags | RFLAGS_RF : rflags & ~RFLAGS_RF;
 
+    if (after != rflags)
+        vmcs_write(VMCS_GUEST_RFLAGS, after);
     if (interruptibility & BLOCKING_BY_STI_MOV_SS)
         vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, interruptibility & ~BLOCKING_BY_STI_MOV_SS);
-    if (vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_TF)
+    if (rflags & RFLAGS_TF)
         vmcs_write(VMCS_GUEST_PENDING_DEBUG, vmcs_read(VMCS_GUEST_PENDING_DEBUG) | PENDING_SINGLE_STEP);
     debug_end_instruction(vcpu);
 }
@@ -36,7 +43,7 @@ void vcpu_skip_bytes(struct vcpu *vcpu, unsigned length)
     u64 rip = vcpu->exit_rip + length;
 
     vmcs_write(VMCS_GUEST_RIP, guest_in_64bit_mode() ? rip : (u32)rip);
-    end_instruction(vcpu);
+    end_instruction(vcpu, false);
 }
 
 static enum exit_action exit_external_interrupt(struct vcpu *vcpu)
@@ -236,7 +243,7 @@ void exit_dispatch(struct vcpu *vcpu, u32 reason)
         vcpu_skip_instruction(vcpu);
         break;
     case EXIT_AGAIN:
-        end_instruction(vcpu);
+        end_instruction(vcpu, true);
         break;
     }
 }

@@ -40,7 +40,7 @@ static struct decode_mode decode_mode(void)
 static int fetch(struct vcpu *vcpu, struct mmio_instruction *instruction)
 {
     struct decode_mode mode = decode_mode();
-    u64 linear = vcpu->exit_rip + (mode.bits == 64 ? 0 : vmcs_read(VMCS_GUEST_CS_BASE));
+    u64 linear = mode.bits == 64 ? vcpu->exit_rip : (u32)(vcpu->exit_rip + vmcs_read(VMCS_GUEST_CS_BASE));
     unsigned in_page = (unsigned)(PAGE_SIZE - (linear & (PAGE_SIZE - 1)));
     unsigned length = in_page < DECODE_LENGTH_MAX ? in_page : DECODE_LENGTH_MAX;
     u8 bytes[DECODE_LENGTH_MAX];
@@ -50,7 +50,8 @@ static int fetch(struct vcpu *vcpu, struct mmio_instruction *instruction)
         error = decode_mmio(bytes, length, mode, instruction);
     /* The next page is looked at only when the instruction reaches into it. */
     if (error == -EAGAIN && length < DECODE_LENGTH_MAX) {
-        error = guest_linear_fetch(vcpu, linear + length, bytes + length, DECODE_LENGTH_MAX - length);
+        linear = mode.bits == 64 ? linear + length : (u32)(linear + length);
+        error = guest_linear_fetch(vcpu, linear, bytes + length, DECODE_LENGTH_MAX - length);
         if (!error)
             error = decode_mmio(bytes, DECODE_LENGTH_MAX, mode, instruction);
     }
@@ -152,8 +153,11 @@ static enum exit_action execute(struct mmio_exit *exit, const struct mmio_instru
 
     get_registers(vcpu, &before);
     after = before;
-    const struct mmio_memory *device = decode_find(instruction, &before, vmcs_read(VMCS_GUEST_LINEAR_ADDRESS), write);
-    if (device != NULL)
+    u64 linear = vmcs_read(VMCS_GUEST_LINEAR_ADDRESS);
+    const struct mmio_memory *device = decode_find(instruction, &before, linear, write);
+    /* The operand begins on the page before, which is memory, and the processor has come to its second part. */
+    exit->crosses = device != NULL && decode_linear(instruction, device, &before) != linear;
+    if (device != NULL && !exit->crosses)
         result = mmio_execute(instruction, device, &after, &access);
     switch (result) {
     case MMIO_DONE:

@@ -38,17 +38,26 @@ static int table_access(struct walk *w, gpa_t at, int error)
     return -EFAULT;
 }
 
+/* In one step: vm_memory_read() moves 4 bytes one by one, but 8 at once. */
 static int entry_read(struct walk *w, gpa_t at, unsigned size, u64 *entry)
 {
-    *entry = 0;
-    return table_access(w, at, vm_memory_read(w->vcpu->memory, at, entry, size));
+    u64 word = 0;
+    int error = vm_memory_read(w->vcpu->memory, (gpa_t){ at.v & ~7ull }, &word, sizeof(word));
+
+    *entry = size == sizeof(u32) ? (u32)(word >> 8 * (at.v & 4)) : word;
+    return table_access(w, at, error);
 }
 
+/*
+ * In one step, as a processor does it: another one may take the entry away, or mark it, at the same time. -EAGAIN: it is another
+ * one now.
+ */
 static int entry_mark(struct walk *w, gpa_t at, unsigned size, u64 entry, u64 bits)
 {
     u64 marked = entry | bits;
+    int error = marked == entry || w->look ? 0 : vm_memory_exchange(w->vcpu->memory, at, entry, marked, size);
 
-    return marked == entry || w->look ? 0 : table_access(w, at, vm_memory_write(w->vcpu->memory, at, &marked, size));
+    return error == -EBUSY ? -EAGAIN : table_access(w, at, error);
 }
 
 static bool permitted(const struct walk *w, u64 rights)
@@ -95,8 +104,9 @@ static int walk_tables(struct walk *w, const struct format *f, u64 table, u64 li
             *gpa = (gpa_t){ page_address(f, level, entry, linear) };
             return entry_mark(w, at, f->entry_size, entry, PTE_ACCESSED | (w->write ? PTE_DIRTY : 0));
         }
-        if (entry_mark(w, at, f->entry_size, entry, PTE_ACCESSED))
-            return -EFAULT;
+        int error = entry_mark(w, at, f->entry_size, entry, PTE_ACCESSED);
+        if (error)
+            return error;
         table = entry & PTE_ADDRESS;
     }
 }
@@ -163,7 +173,11 @@ static int access(struct vcpu *vcpu, u64 linear, void *data, unsigned size, enum
         u64 at = linear + (i ? parts[0] : 0);
         if (!long_mode)
             at &= 0xffffffff;
-        if (translate(&w, at, &gpa[i])) {
+        int error = translate(&w, at, &gpa[i]);
+        /* The guest executes the instruction again: it may change its tables for ever, and has its slice for that. */
+        if (error == -EAGAIN)
+            return -EFAULT;
+        if (error) {
             if (w.table_error)
                 vcpu_end_no_access(vcpu, w.table_error, "page table", w.table);
             else

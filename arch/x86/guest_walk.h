@@ -8,7 +8,7 @@
 /*
  * Copies `size` bytes (at most 8) between `data` and the guest's linear address, as the instruction would with the guest's
  * present privilege. 0; or -EFAULT, and then the guest has got its #PF, or has been ended because the address is outside
- * its memory. The vCPU is current.
+ * its memory, or is to try again because another of its processors changes the tables. The vCPU is current.
  */
 int guest_linear_read(struct vcpu *vcpu, u64 linear, void *data, unsigned size);
 int guest_linear_write(struct vcpu *vcpu, u64 linear, const void *data, unsigned size);

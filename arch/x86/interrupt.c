@@ -53,8 +53,12 @@ void interrupt_prepare(struct vcpu *vcpu)
     }
     if (waits(vcpu) && interrupt_possible(vcpu, blocking))
         event_interrupt(vcpu, vcpu->ops->interrupt_take(vcpu));
+    /*
+     * The NMI window does not have to wait for the end of STI's shadow (SDM vol. 3, 26.2): it could exit again and again before
+     * the same instruction. The interrupt window does, and interrupts are on there.
+     */
     if (vcpu->nmi_waits)
-        windows |= CPU_NMI_WINDOW;
+        windows |= blocking & BLOCKING_BY_STI ? CPU_INTERRUPT_WINDOW : CPU_NMI_WINDOW;
     if (waits(vcpu))
         windows |= CPU_INTERRUPT_WINDOW;
     set_windows(vcpu, windows);

@@ -182,6 +182,8 @@ static void handle_exit(struct vcpu *vcpu)
 
     vcpu->exits++;
     if (reason & EXIT_REASON_ENTRY_FAILURE) {
+        if ((reason & EXIT_REASON_BASIC) == EXIT_REASON_MACHINE_CHECK_AT_ENTRY)
+            __asm__ volatile("int $18"); /* the machine's, not the guest's (SDM vol. 3, 27.9) */
         entry_failure_report(vcpu, reason & EXIT_REASON_BASIC);
         return;
     }
@@ -316,6 +318,8 @@ void vcpu_run(struct vcpu *vcpu, u64 deadline)
     assert(vcpu->processor == this_processor()->number);
     vcpu_resume(vcpu);
     vcpu->run_until = deadline;
+    if (vcpu->nmi_waits) /* it may wait for interrupts to be on: see interrupt_prepare() */
+        atomic_or(&vcpu->requests, REQUEST_INTERRUPT);
     if (!vcpu->first_entry_tsc)
         first_entry(vcpu);
     run(vcpu);

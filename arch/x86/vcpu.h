@@ -216,8 +216,8 @@ struct vcpu *vcpu_pause(void);
 void vcpu_resume(struct vcpu *vcpu);
 
 /*
- * Runs the guest, which is active, until it ends, is not active any more, or the host's TSC passes `deadline`; less where it
- * cannot go on before others have run, and after REQUEST_LEAVE. The deadline may be passed by as long as the hypervisor itself
+ * Runs the guest, which is active, until it ends, is not active any more, the host's TSC passes `deadline`, or REQUEST_LEAVE
+ * comes; yields where it cannot go on before others have run. The deadline may be passed by as long as the hypervisor itself
  * was busy meanwhile. On the processor that vcpu_create() was told.
  */
 void vcpu_run(struct vcpu *vcpu, u64 deadline);

@@ -6,6 +6,7 @@
 #include "arch/x86/vcpu.h"
 #include "arch/x86/vcpu_switch.h"
 #include "arch/x86/vmcs.h"
+#include "arch/x86/vmx.h"
 #include "hv/lib/string.h"
 #include "mm/atomic.h"
 
@@ -30,6 +31,10 @@ void vcpu_init(struct vcpu *vcpu)
     atomic_and(&vcpu->requests, ~(u32)REQUEST_EVENT);
     vcpu->nmi_waits = false;
     vcpu->activity = vcpu->number == 0 ? VCPU_ACTIVE : VCPU_WAITS_FOR_SIPI;
+    if (vcpu->number == 0 && !vmx_caps.unrestricted)
+        vcpu_end(vcpu, GUEST_END_UNSUPPORTED, 0,
+                 "it resets its first processor: that starts in real mode, and this processor has no unrestricted "
+                 "guest mode");
 }
 
 void vcpu_start(struct vcpu *vcpu, u8 vector)

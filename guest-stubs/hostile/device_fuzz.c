@@ -18,9 +18,12 @@
 enum { IOAPIC = (int)0xfec00000, BUFFER = 6 << 20, BUFFER_SIZE = 1 << 20, FIRST_INTERRUPT = 16 };
 enum { MODE_SHIFT = 8, MODE_INIT = 5, MODE_STARTUP = 6, CMOS_INDEX = 0x70, PM1_CONTROL_HIGH = 0x605 };
 
-static const u16 ports[] = { 0x20, 0x21, 0xa0,  0xa1,  0x4d0, 0x4d1, 0x40,  0x41,  0x42,  0x43,  0x61,  0x60,  0x64,  0x70, 0x71,
-                             0x80, 0x92, 0x3f8, 0x3f9, 0x3fa, 0x3fb, 0x3fc, 0x3fd, 0x3fe, 0x3ff, 0x510, 0x511, 0x600, 0x602,
-                             0x604, 0x605, 0x606, 0x608, 0x60b, 0xcf8, 0xcfc, 0x402, 0x2f8 };
+static const u16 ports[] = { 0x20,  0x21,  0xa0,  0xa1,  0x4d0, 0x4d1, 0x40,  0x41,  0x42,  0x43,  0x61,  0x60,  0x64,
+                             0x70,  0x71,  0x80,  0x92,  0x3f8, 0x3f9, 0x3fa, 0x3fb, 0x3fc, 0x3fd, 0x3fe, 0x3ff, 0x510,
+                             0x511, 0x600, 0x602, 0x604, 0x605, 0x606, 0x608, 0x60b, 0xcf8, 0xcfc, 0x402, 0x2f8 };
+
+/* The vectors of the lines 0, 4, 8 and 9, and of no line, while somebody is setting the PIC up. */
+static const u8 uninitialized[] = { 0, 1, 4, 7 };
 
 static u32 count;
 static volatile u32 ends;
@@ -186,6 +189,8 @@ void stub_main(void)
     parallel_start();
     for (unsigned i = FIRST_INTERRUPT; i < VECTORS; i++)
         interrupt_gate_copy(i, VECTOR_SPURIOUS);
+    for (unsigned i = 0; i < sizeof(uninitialized) / sizeof(uninitialized[0]); i++)
+        interrupt_gate_copy(uninitialized[i], VECTOR_SPURIOUS);
     pic_start(0xffff);
     for (unsigned i = 1; i < processor_count; i++)
         __atomic_store_n(&processor_table[i].work, fuzz, __ATOMIC_RELEASE);

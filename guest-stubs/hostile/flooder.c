@@ -294,20 +294,34 @@ static const struct {
     void (*way)(void);
     enum who who;
 } ways[] = {
-    { spin, LAST },            { spin, ALL },                /* 0 */
-    { timer_of_one_tick, ALL },  { timer_and_halt, ALL },    /* 2 */
-    { deadline_in_the_past, ALL }, { message_to_self, ALL }, /* 4 */
-    { messages_to_others, ALL }, { nmis_to_others, ALL },    /* 6 */
-    { messages_to_halted, LAST }, { starts, FIRST },         /* 8 */
-    { ping_pong, ALL },        { pit_never_ended, FIRST },   /* 10 */
-    { pit_ended, FIRST },      { pit_set_again, LAST },      /* 12 */
-    { pit_to_all, LAST },      { pit_nmi_to_all, LAST },     /* 14 */
-    { rtc_fast, FIRST },       { level, LAST },              /* 16 */
-    { port_80, ALL },          { output, LAST },             /* 18 */
-    { ports, ALL },            { apic_registers, ALL },      /* 20 */
-    { apic_strings, ALL },     { ioapic_registers, ALL },    /* 22 */
-    { unknown_msrs, ALL },     { hypercalls, ALL },          /* 24 */
-    { faults, ALL },           { turns_cut_short, ALL },     /* 26 */
+    { spin, LAST },
+    { spin, ALL }, /* 0 */
+    { timer_of_one_tick, ALL },
+    { timer_and_halt, ALL }, /* 2 */
+    { deadline_in_the_past, ALL },
+    { message_to_self, ALL }, /* 4 */
+    { messages_to_others, ALL },
+    { nmis_to_others, ALL }, /* 6 */
+    { messages_to_halted, LAST },
+    { starts, FIRST }, /* 8 */
+    { ping_pong, ALL },
+    { pit_never_ended, FIRST }, /* 10 */
+    { pit_ended, FIRST },
+    { pit_set_again, LAST }, /* 12 */
+    { pit_to_all, LAST },
+    { pit_nmi_to_all, LAST }, /* 14 */
+    { rtc_fast, FIRST },
+    { level, LAST }, /* 16 */
+    { port_80, ALL },
+    { output, LAST }, /* 18 */
+    { ports, ALL },
+    { apic_registers, ALL }, /* 20 */
+    { apic_strings, ALL },
+    { ioapic_registers, ALL }, /* 22 */
+    { unknown_msrs, ALL },
+    { hypercalls, ALL }, /* 24 */
+    { faults, ALL },
+    { turns_cut_short, ALL }, /* 26 */
 };
 
 /* The one with the highest ID; the first halts, if that is another. */

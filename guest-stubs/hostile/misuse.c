@@ -315,10 +315,7 @@ static void nmis_in_shadows(void)
     apic_write(APIC_ICR_HIGH, 0);
     __asm__ volatile("sti; mov %1, (%0); cli; nop" : : "r"(APIC_BASE + APIC_ICR), "r"(nmi) : "memory");
     ok(self->counts[VECTOR_NMI] == 1, "sent in the shadow of STI");
-    __asm__ volatile("mov %2, %%ss; mov %1, (%0); nop"
-                     :
-                     : "r"(APIC_BASE + APIC_ICR), "r"(nmi), "r"(ss)
-                     : "memory");
+    __asm__ volatile("mov %2, %%ss; mov %1, (%0); nop" : : "r"(APIC_BASE + APIC_ICR), "r"(nmi), "r"(ss) : "memory");
     ok(self->counts[VECTOR_NMI] == 2, "sent in the shadow of MOV SS");
 }
 

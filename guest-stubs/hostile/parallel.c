@@ -5,7 +5,15 @@
 enum { FW_CFG_SELECTOR = 0x510, FW_CFG_DATA = 0x511, FW_CFG_PROCESSORS = 5 };
 enum { DIVIDE_BY_1 = 0xb, CALIBRATE_TICKS = 20000 };
 enum { CPUID_TSC_DEADLINE = 1 << 24 };
-enum { PIC_MASTER = 0x20, PIC_SLAVE = 0xa0, ICW1 = 0x11, ICW4_8086 = 1, CASCADE = 2, PIC_VECTOR = 0x70, PIC_LINES = 16 };
+enum {
+    PIC_MASTER = 0x20,
+    PIC_SLAVE = 0xa0,
+    ICW1 = 0x11,
+    ICW4_8086 = 1,
+    CASCADE = 2,
+    PIC_VECTOR = 0x70,
+    PIC_LINES = 16
+};
 
 static unsigned processors_of_machine(void)
 {

@@ -107,6 +107,17 @@ bool ioapic_pin_enabled(const struct ioapic *ioapic, unsigned pin)
     return !(ioapic->entries[pin] & ENTRY_MASKED) && entry_is_valid(ioapic->entries[pin]);
 }
 
+bool ioapic_sends_events(const struct ioapic *ioapic)
+{
+    for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
+        enum apic_mode mode = entry_mode(ioapic->entries[pin]);
+
+        if (ioapic_pin_enabled(ioapic, pin) && (mode == APIC_NMI || mode == APIC_INIT))
+            return true;
+    }
+    return false;
+}
+
 static void write_entry(struct ioapic *ioapic, unsigned pin, bool high_half, u32 value)
 {
     u64 entry = ioapic->entries[pin];

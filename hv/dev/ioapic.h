@@ -45,4 +45,7 @@ void ioapic_retry(struct ioapic *ioapic);
 /* Whether the input can interrupt anybody. */
 bool ioapic_pin_enabled(const struct ioapic *ioapic, unsigned pin);
 
+/* Whether an input is let through as an NMI or an INIT, which reach processors whose interrupts are off. */
+bool ioapic_sends_events(const struct ioapic *ioapic);
+
 #endif

@@ -102,6 +102,9 @@ u64 platform_next_event_ns(const struct platform *platform);
 /* Whether anything here can still interrupt the guest: by time, by input on COM1, or because it is waiting to be taken. */
 bool platform_can_interrupt(const struct platform *platform);
 
+/* Whether something here may reach a processor that has its interrupts off: as an NMI, or an INIT. */
+bool platform_can_force(const struct platform *platform);
+
 /* Input on COM1. uart_receive() says what the result means. */
 bool platform_can_receive(const struct platform *platform);
 bool platform_receive(struct platform *platform, u8 byte);

@@ -153,6 +153,11 @@ bool platform_can_interrupt(const struct platform *platform)
            (irq_enabled(platform, IRQ_COM1) && uart_irq_on_receive(&platform->com1));
 }
 
+bool platform_can_force(const struct platform *platform)
+{
+    return ioapic_sends_events(&platform->ioapic);
+}
+
 bool platform_can_receive(const struct platform *platform)
 {
     return uart_can_receive(&platform->com1);

@@ -55,6 +55,27 @@ static void test_across_pages_and_slots(void **state)
     assert_int_equal(vm_memory_get_stats(vm).tables, 1); /* EPT has no part in this */
 }
 
+static void test_exchange(void **state)
+{
+    u64 word = 0x1122334455667788, got = 0;
+
+    assert_int_equal(vm_memory_write(vm, at(2, 16), &word, 8), 0);
+    assert_int_equal(vm_memory_exchange(vm, at(2, 16), word - 1, 5, 8), -EBUSY);
+    assert_int_equal(vm_memory_read(vm, at(2, 16), &got, 8), 0);
+    assert_int_equal(got, word);
+    assert_int_equal(vm_memory_exchange(vm, at(2, 16), word, 5, 8), 0);
+    assert_int_equal(vm_memory_read(vm, at(2, 16), &got, 8), 0);
+    assert_int_equal(got, 5);
+    /* Of 4 bytes the next 4 stay as they are, and what is expected beyond them does not matter. */
+    assert_int_equal(vm_memory_write(vm, at(2, 16), &word, 8), 0);
+    assert_int_equal(vm_memory_exchange(vm, at(2, 16), word, 6, 4), 0);
+    assert_int_equal(vm_memory_exchange(vm, at(2, 16), 7, 8, 4), -EBUSY);
+    assert_int_equal(vm_memory_read(vm, at(2, 16), &got, 8), 0);
+    assert_int_equal(got, 0x1122334400000006);
+    assert_int_equal(vm_memory_exchange(vm, at(6, 0), 0, 1, 8), -EFAULT);
+    assert_int_equal(vm_memory_exchange(vm, at(9, 0), 0, 1, 8), -EFAULT);
+}
+
 static void test_fresh_memory_reads_zeros(void **state)
 {
     u8 in[64];
@@ -295,6 +316,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ACCESS_TEST(test_across_pages_and_slots),
+        ACCESS_TEST(test_exchange),
         ACCESS_TEST(test_fresh_memory_reads_zeros),
         ACCESS_TEST(test_every_edge),
         ACCESS_TEST(test_nothing_is_transferred_of_a_bad_range),

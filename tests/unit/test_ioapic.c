@@ -230,6 +230,7 @@ static void delivery_modes(void **state)
         ioapic_set_line(&ioapic, 5, true);
         assert_int_equal(seen.count, valid);
         assert_int_equal(ioapic_pin_enabled(&ioapic, 5), valid);
+        assert_int_equal(ioapic_sends_events(&ioapic), mode == 4 || mode == 5);
         if (valid) {
             assert_int_equal(seen.last.mode, mode);
             assert_int_equal(seen.last.level, request);
@@ -239,6 +240,9 @@ static void delivery_modes(void **state)
         assert_int_equal(seen.count, valid);
     }
     assert_false(ioapic_pin_enabled(&ioapic, 6));
+    setup(state);
+    set_pin(5, MASKED | 4 << 8);
+    assert_false(ioapic_sends_events(&ioapic));
 }
 
 int main(void)

@@ -122,6 +122,26 @@ static void a_wake_ends_a_sleep(void **state)
     expect_run(&b, 1);
 }
 
+/* It comes while others are still owed time: it has its turn when they have had that, though nobody wakes it again. */
+static void a_wake_that_is_early_is_not_late(void **state)
+{
+    add_three();
+    expect_sleep(&a, 1, RUN_NO_DEADLINE);
+    assert_true(run_wake(&queue, &a));
+    expect_sleep(&a, 300, RUN_NO_DEADLINE); /* resumed: the others are owed as much */
+    assert_ptr_equal(run_pick(&queue, now), &b);
+    assert_int_equal(run_next_wake(&queue), RUN_NO_DEADLINE);
+    now += 100;
+    assert_true(run_wake(&queue, &a));
+    assert_false(run_should_stop(&queue, now));
+    assert_false(run_wake(&queue, &a)); /* once is enough: nobody is kicked for it again */
+    assert_int_equal(run_next_wake(&queue), now + 200);
+    now += 200;
+    assert_true(run_should_stop(&queue, now));
+    run_stop(&queue, now);
+    expect_run(&a, 1);
+}
+
 /* Also one that comes first; and one that nobody used ends one sleep only. */
 static void a_wake_is_not_lost(void **state)
 {
@@ -289,6 +309,7 @@ int main(void)
         cmocka_unit_test_setup(ended_tasks_leave_the_ring, setup),
         cmocka_unit_test_setup(a_sleeper_has_no_turn_until_its_time, setup),
         cmocka_unit_test_setup(a_wake_ends_a_sleep, setup),
+        cmocka_unit_test_setup(a_wake_that_is_early_is_not_late, setup),
         cmocka_unit_test_setup(a_wake_is_not_lost, setup),
         cmocka_unit_test_setup(who_is_woken_all_the_time_leaves_half, setup),
         cmocka_unit_test_setup(what_is_owed_ends_when_the_processor_idles, setup),

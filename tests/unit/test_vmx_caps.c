@@ -277,8 +277,8 @@ static void test_all_that_is_missing_is_named(void **state)
     m.cpu2 = without(m.cpu2, ~(u32)CPU2_EPT);
     m.ept_vpid &= ~(EPT_CAP_2M | EPT_CAP_1G | EPT_CAP_AD);
     assert_int_equal(check(&m), 0);
-    assert_string_equal(caps.missing, "unrestricted guest, VPID, 2M pages, 1G pages, A/D bits, PML, TPR shadow, "
-                                      "virtual x2APIC mode, virtual interrupts, virtual APIC registers");
+    assert_string_equal(caps.missing, "unrestricted guest, VPID, 2M pages, 1G pages, A/D bits, PML, pause-loop exits, "
+                                      "TPR shadow, virtual x2APIC mode, virtual interrupts, virtual APIC registers");
 }
 
 /* A processor without MWAIT cannot exit for it, and need not. */

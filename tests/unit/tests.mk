@@ -155,6 +155,7 @@ unit_lapic_interrupts := $(LAPIC)
 unit_lapic_messages := $(LAPIC)
 unit_lapic_races := hv/dev/lapic_access.c hv/dev/lapic_timer.c
 unit_ioapic := hv/dev/ioapic.c
+unit_vm_interrupts := hv/vm_interrupts.c $(DEV)
 fuzz_lapic := $(DEV)
 unit_guest_console := hv/guest_console.c hv/guest_screen.c hv/lib/format.c
 fuzz_dev := $(DEV)

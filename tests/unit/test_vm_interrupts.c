@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* hv/vm_interrupts.c: what a vCPU is asked and what it takes, while other processors change the devices in between. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "arch/x86/vmx.h"
+#include "hv/vm_internal.h"
+
+struct vmx_caps vmx_caps; /* no virtual interrupts */
+
+enum { PIC_COMMAND = 0x20, PIC_DATA = 0x21, PIC_VECTOR = 0x30, SPURIOUS_IRQ = 7, KEYBOARD = 1 };
+
+struct vm_environment vm_environment;
+
+static struct vm vm;
+static struct vm_processor processor;
+static _Alignas(4096) u32 page[LAPIC_PAGE_WORDS];
+static unsigned inits;
+
+void port_relax(void)
+{
+}
+
+u64 vm_ns_to_ticks(u64 ns)
+{
+    return ns;
+}
+
+u64 vm_devices_ns(struct vm *of)
+{
+    return 0;
+}
+
+void vm_processor_notify(struct vm_processor *whom, u32 request)
+{
+    __atomic_fetch_or(&whom->vcpu.requests, request, __ATOMIC_SEQ_CST);
+}
+
+void vcpu_bound_run(struct vcpu *vcpu, u64 tsc)
+{
+}
+
+void vcpu_post_nmi(struct vcpu *vcpu)
+{
+}
+
+void vcpu_init(struct vcpu *vcpu)
+{
+    inits++;
+}
+
+void vcpu_start(struct vcpu *vcpu, u8 vector)
+{
+}
+
+static void ignore_byte(void *context, u8 byte)
+{
+}
+
+static void ignore_exit(void *context, u32 status)
+{
+}
+
+static void ignore(void *context)
+{
+}
+
+static void port_write(u16 port, u8 value)
+{
+    platform_port_write(&vm.platform, port, 1, value, 0);
+}
+
+static int setup(void **state)
+{
+    const struct platform_config config = {
+        .memory = 16 << 20,
+        .processors = 1,
+        .console = ignore_byte,
+        .exit = ignore_exit,
+        .reset = ignore,
+        .power_off = ignore,
+        .deliver = vm_deliver,
+        .intr = vm_pic_interrupt,
+        .context = &vm,
+    };
+
+    memset(&vm, 0, sizeof(vm));
+    memset(&processor, 0, sizeof(processor));
+    inits = 0;
+    vm.processor_count = 1;
+    vm.processors[0] = &processor;
+    vm.apics[0] = &processor.lapic;
+    processor.vcpu.vm = &vm;
+    lapic_init(&processor.lapic, page, 0, true, 0, &vm_lapic_ops, &processor);
+    lapic_virtual_wire(&processor.lapic);
+    platform_init(&vm.platform, &config);
+    port_write(PIC_COMMAND, 0x11);
+    port_write(PIC_DATA, PIC_VECTOR);
+    port_write(PIC_DATA, 4);
+    port_write(PIC_DATA, 1);
+    port_write(PIC_DATA, (u8) ~(1u << KEYBOARD));
+    return 0;
+}
+
+static u32 in_service(u8 vector)
+{
+    return page[(LAPIC_ISR + vector / 32 * 16) / 4] >> vector % 32 & 1;
+}
+
+static void the_pic_is_answered(void **state)
+{
+    assert_false(vm_interrupt_waits(&processor.vcpu));
+    platform_set_irq(&vm.platform, KEYBOARD, true);
+    assert_true(vm_interrupt_waits(&processor.vcpu));
+    assert_int_equal(vm_interrupt_take(&processor.vcpu), PIC_VECTOR + KEYBOARD);
+}
+
+/* Another processor masks it between the question and the answer: no vector of the local APIC comes from nowhere. */
+static void a_request_that_goes_away_is_spurious(void **state)
+{
+    platform_set_irq(&vm.platform, KEYBOARD, true);
+    assert_true(vm_interrupt_waits(&processor.vcpu));
+    port_write(PIC_DATA, 0xff);
+    assert_int_equal(vm_interrupt_take(&processor.vcpu), PIC_VECTOR + SPURIOUS_IRQ);
+    assert_int_equal(in_service(0xff), 0);
+}
+
+/* Then what waits in the local APIC is taken, and nothing is asked of the PIC. */
+static void another_interrupt_takes_its_place(void **state)
+{
+    platform_set_irq(&vm.platform, KEYBOARD, true);
+    lapic_post(&processor.lapic, 0x51, false);
+    vm_collect(&processor.vcpu);
+    port_write(PIC_DATA, 0xff);
+    assert_int_equal(vm_interrupt_take(&processor.vcpu), 0x51);
+    assert_int_equal(in_service(0x51), 1);
+    assert_false(vm_interrupt_waits(&processor.vcpu));
+}
+
+static void init_forgets_a_message_of_the_pic(void **state)
+{
+    lapic_post_extint(&processor.lapic);
+    vm_collect(&processor.vcpu);
+    assert_true(vm_interrupt_waits(&processor.vcpu));
+    lapic_post_init(&processor.lapic);
+    vm_collect(&processor.vcpu);
+    assert_int_equal(inits, 1);
+    assert_false(vm_interrupt_waits(&processor.vcpu));
+}
+
+/* A level that nobody accepts comes as soon as there is somebody with its logical ID. */
+static void a_new_logical_id_gets_what_waits(void **state)
+{
+    vm_device_write(&processor.vcpu, (gpa_t){ 0xfec00000 }, 4, 0x10 + 2 * 9 + 1);
+    vm_device_write(&processor.vcpu, (gpa_t){ 0xfec00010 }, 4, 0x04000000);
+    vm_device_write(&processor.vcpu, (gpa_t){ 0xfec00000 }, 4, 0x10 + 2 * 9);
+    vm_device_write(&processor.vcpu, (gpa_t){ 0xfec00010 }, 4, 0x8861);
+    platform_set_irq(&vm.platform, 9, true);
+    vm_collect(&processor.vcpu);
+    assert_false(vm_interrupt_waits(&processor.vcpu));
+    vm_device_write(&processor.vcpu, (gpa_t){ 0xfee00000 + LAPIC_LDR }, 4, 0x04000000);
+    vm_collect(&processor.vcpu);
+    assert_true(vm_interrupt_waits(&processor.vcpu));
+    assert_int_equal(vm_interrupt_take(&processor.vcpu), 0x61);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(the_pic_is_answered, setup),
+        cmocka_unit_test_setup(a_request_that_goes_away_is_spurious, setup),
+        cmocka_unit_test_setup(another_interrupt_takes_its_place, setup),
+        cmocka_unit_test_setup(init_forgets_a_message_of_the_pic, setup),
+        cmocka_unit_test_setup(a_new_logical_id_gets_what_waits, setup),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
