@@ -104,6 +104,7 @@ static enum exit_action exit_hlt(struct vcpu *vcpu)
         return EXIT_NEXT;
     vcpu->activity = VCPU_HALTED;
     vcpu->interruptible = rflags & RFLAGS_IF;
+    vcpu->nmi_blocked = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY) & BLOCKING_BY_NMI;
     atomic_or(&vcpu->requests, REQUEST_INTERRUPT); /* one that STI has held back wakes it at once */
     vcpu->ops->halted(vcpu);
     return EXIT_NEXT;

@@ -131,6 +131,7 @@ struct vcpu {
     /* before the next entry: */
     enum vcpu_activity activity;
     bool interruptible; /* while it is halted: an interrupt wakes it */
+    bool nmi_blocked;   /* while it is halted: an NMI does not, until the handler of the last one has returned */
     bool nmi_waits;
     bool eoi_exits_changed; /* vcpu_ops.apic_eoi_exits() has something new */
     enum apicv_msrs apicv_msrs;

@@ -32,7 +32,7 @@ sub conf {
     my ($processors) = @_;
     return <<"E2";
 [slat]
-slice = 500us
+slice = 2ms
 audit = yes
 [guest left]
 image = remember.elf
@@ -60,7 +60,8 @@ my @machines = (
 for my $machine (@machines) {
     my ($model, $cpus, $processors) = @$machine;
     subtest "$model, $cpus processors, a guest with $processors" => sub {
-        my $run = boot(efi => "$churning/slat.efi", conf => conf($processors), options => [ '--cpu-model', $model, '--cpus', $cpus ]);
+        my @options = ('--cpu-model', $model, '--cpus', $cpus);
+        my $run = boot(efi => "$churning/slat.efi", conf => conf($processors), options => \@options);
         is $run->{status}, 0, 'pass';
         for my $guest (qw(left right)) {
             ended_ok($run, $guest, 'exit 0');

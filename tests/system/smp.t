@@ -23,16 +23,19 @@ sub guests {
 
 sub runs {
     my ($name, $arguments, $guests, @options) = @_;
+    my $run;
     subtest $name => sub {
-        my $run = boot(conf => guests($arguments, @$guests), options => [@options]);
+        $run = boot(conf => guests($arguments, @$guests), options => [@options]);
         is $run->{status}, 0, 'pass' or diag join "\n", @{ $run->{lines} };
         guest_tap_ok($run, $_->[0]) for @$guests;
     };
+    return $run;
 }
 
 my @one = ([ 'one', 'smp.elf', 1 ]);
 my @four = ([ 'four', 'smp.elf', 4 ], [ 'long', 'smp_64.elf', 4 ]);
-runs('more vCPUs than processors', '', [ @one, @four ], '--cpus', 1);
+my $run = runs('more vCPUs than processors', '', [ @one, @four ], '--cpus', 1);
+line_like($run, qr/ (?:four|long): exits: .*PAUSE [1-9]/, 'those that wait in a loop leave their place to others');
 runs('two processors, two guests of four and one of eight', '', [ @four, [ 'eight', 'smp_64.elf', 8 ] ], '--cpus', 2);
 runs('four processors', '', \@four, '--cpus', 4);
 runs('of APIC virtualization the TPR shadow and x2APIC mode', 'deadline=1', \@four, '--cpus', 2, '--cpu-model', 'corei7_ivy_bridge_3770k');

@@ -9,7 +9,8 @@ use Test::More;
 
 my @rounds = (
     [ 'pause G', 'vcpus G', 'wait 2ms', 'vcpus G', 'resume G' ],
-    [ 'pause G', 'snapshot G op', 'resume G', 'wait 3ms', 'reset G op', 'wait 1ms', 'pause G', 'reset G op', 'resume G', 'drop G op' ],
+    [ 'pause G', 'snapshot G op', 'resume G', 'wait 3ms', 'reset G op', 'wait 1ms', 'pause G', 'reset G op', 'resume G',
+        'drop G op' ],
     [ 'snapshot G op', 'snapshot G op2', 'wait 2ms', 'reset G op', 'reset G op2', 'drop G op', 'drop G op2' ],
     [ 'pause G', 'zap G 0 4096', 'resume G', 'split G 2048 512', 'wait 1ms', 'collapse G compact' ],
     [ 'stats G', 'ept G', 'map G', 'dirty rate G 2ms' ],
