@@ -30,13 +30,6 @@ static void apic_read(struct vcpu *vcpu)
         apic_changed(vcpu);
 }
 
-/* A new time for the timer lets nothing through, unless the one before had come. Kernels set it with each interrupt. */
-static void apic_armed(struct vcpu *vcpu)
-{
-    vcpu_bound_run(vcpu, lapic_timer_next(lapic_of(vcpu)));
-    apic_read(vcpu);
-}
-
 /*
  * The local APIC accepts again, or does so no more: what the IOAPIC could not deliver is offered once more. (A level that is
  * high when nobody accepts it is not sent again by itself.)
@@ -118,10 +111,7 @@ int vm_apic_msr_write(struct vcpu *vcpu, u32 msr, u64 value)
         error = lapic_base_write(lapic_of(vcpu), value);
     else
         error = lapic_msr_write(lapic_of(vcpu), msr, value, rdtsc());
-    if (msr == MSR_TSC_DEADLINE)
-        apic_armed(vcpu);
-    else
-        apic_changed(vcpu);
+    apic_changed(vcpu);
     if (!error && (msr == MSR_APIC_BASE || msr == MSR_X2APIC_FIRST + LAPIC_SVR / 16))
         offer_again(vcpu);
     return error;

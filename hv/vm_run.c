@@ -14,8 +14,8 @@
 #include "mm/audit.h"
 
 /*
- * A vCPU runs for this part of a second at least, before a clock of its own interrupts it: 20 microseconds. And for so many ticks,
- * because it takes instructions to get into the guest: on a slow machine, an emulated one, that is longer.
+ * A vCPU runs for this part of a second at least, before a clock of its own interrupts it: 20 microseconds. And for so
+ * many ticks, because it takes instructions to get into the guest: on a slow machine, an emulated one, that is longer.
  */
 enum { LEAST_RUN = 50000, LEAST_TICKS = 5000 };
 

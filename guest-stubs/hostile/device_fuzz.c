@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Shows: whatever a guest with several processors writes to ports and device registers in memory, in any order and at the same
- * time, slat goes on: the guest gets to its end. seed=N on the command line chooses the accesses, count=N how many each of its
- * processors makes. What would end the guest itself is left out, where it would be certain to come soon: reset, power-off, the
- * debug-exit port, an APIC that is switched off, an INIT.
+ * Shows: whatever a guest with several processors writes to ports and device registers in memory, in any order and at
+ * the same time, slat goes on: the guest gets to its end. seed=N on the command line chooses the accesses, count=N
+ * how many each of its processors makes. What would end the guest itself is left out, where it would be certain to
+ * come soon: reset, power-off, the debug-exit port, an APIC that is switched off, an INIT.
  *
  *   [guest fuzz]
  *   image = device_fuzz.elf
@@ -16,7 +16,7 @@
 #include "guest-stubs/hostile/parallel.h"
 
 enum { IOAPIC = (int)0xfec00000, BUFFER = 6 << 20, BUFFER_SIZE = 1 << 20, FIRST_INTERRUPT = 16 };
-enum { MODE_SHIFT = 8, MODE_INIT = 5, MODE_STARTUP = 6, CMOS_INDEX = 0x70, PM1_CONTROL_HIGH = 0x605 };
+enum { MODE_SHIFT = 8, MODE_INIT = 5, MODE_STARTUP = 6, CMOS_INDEX = 0x70, PM1_CONTROL_HIGH = 0x605, PIC_ELCR = 0x4d0 };
 
 static const u16 ports[] = { 0x20,  0x21,  0xa0,  0xa1,  0x4d0, 0x4d1, 0x40,  0x41,  0x42,  0x43,  0x61,  0x60,  0x64,
                              0x70,  0x71,  0x80,  0x92,  0x3f8, 0x3f9, 0x3fa, 0x3fb, 0x3fc, 0x3fd, 0x3fe, 0x3ff, 0x510,
@@ -55,6 +55,9 @@ static void use_port(u32 *state)
         value &= 0xfe00 | 0x7e; /* no reset */
     if (port + 3 >= PM1_CONTROL_HIGH && port <= PM1_CONTROL_HIGH)
         value = 0; /* nor power-off */
+    if ((port & ~1) == PIC_ELCR)
+        value &=
+            port & 1 ? 0xfc : 0xfce8; /* a level that is high, and ended by the PIC itself, would let nobody go on */
     if ((port & 0xff7e) == 0x20)
         value |= port & 1 ? 0x20 : 0x2000; /* nor the PIC's vectors among the exceptions */
     if (random >> 24 & 1) {
@@ -144,11 +147,11 @@ static void use_apic(u32 *state)
 
 static void use_ioapic(u32 *state)
 {
-    u32 value = next_random(state);
+    u32 value = next_random(state), index = next_random(state) & 0x3f;
 
-    poke((u32)IOAPIC, value & 0x3f);
+    poke((u32)IOAPIC, index);
     if (value >> 31)
-        poke((u32)IOAPIC + 0x10, value & 1 ? value : without_init(value) & ~(u32)(value >> 14 & LVT_MASKED));
+        poke((u32)IOAPIC + 0x10, index & 1 ? value : without_init(value) & ~(u32)(value >> 14 & LVT_MASKED));
     else
         use_memory(state, (u32)IOAPIC, 0x4c);
 }

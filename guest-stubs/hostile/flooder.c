@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Shows: a guest that floods the machine with interrupts, messages, register accesses or faults takes no more than its turns, and
- * is ended by its timeout. how=N: the number of the table at the end; it begins at=N milliseconds after its first instruction, and
- * never ends. `hypercalls` and `backing` matter to the last two.
+ * Shows: a guest that floods the machine with interrupts, messages, register accesses or faults takes no more than
+ * its turns, and is ended by its timeout. how=N: the number of the table at the end; it begins at=N milliseconds
+ * after its first instruction, and never ends. `hypercalls = yes` is for 25 and 26.
  *
  *   [guest flooder-5]
  *   image = flooder.elf

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Shows: a guest that uses its processors, their local APICs and the device registers in memory as nobody should ends alone, with a
- * reason, or gets on with what it has. how=N: the number of the table at the end, which says how it ends.
+ * Shows: a guest that uses its processors, their local APICs and the device registers in memory as nobody should ends
+ * alone, with a reason, or gets on with what it has. how=N: the number of the table at the end, which says how it
+ * ends.
  *
  *   [guest misuse-4]
  *   image = misuse.elf
@@ -249,8 +250,8 @@ static void halt_interruptible(void)
 }
 
 /*
- * Where there is no code, but zeros: they add AL to the byte at DS:BX+SI, up to the end of the segment. The #GP there has a jump to
- * itself as its handler.
+ * Where there is no code, but zeros: they add AL to the byte at DS:BX+SI, up to the end of the segment. The #GP there
+ * has a jump to itself as its handler.
  */
 static void start_in_zeros(void)
 {

@@ -48,7 +48,10 @@ u64 ticks_per_ms(void)
     return argument("mhz", 20) * 1000;
 }
 
-/* How many ticks of the TSC are one of the local timer, as a power of 2. Too many, if others have their turn: it comes too early. */
+/*
+ * How many ticks of the TSC are one of the local timer, as a power of 2. Too many, if others have their turn: it
+ * comes too early.
+ */
 static unsigned timer_shift(void)
 {
     u64 begin = rdtsc(), passed;

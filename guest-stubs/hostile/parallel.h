@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the stubs of several processors here share: their start, and the time. With the parts of smp.elf below guest-stubs/smp/. */
+/*
+ * What the stubs of several processors here share: their start, and the time. With the parts of smp.elf below
+ * guest-stubs/smp/.
+ */
 #ifndef GUEST_STUBS_HOSTILE_PARALLEL_H
 #define GUEST_STUBS_HOSTILE_PARALLEL_H
 

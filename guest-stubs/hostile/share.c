@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Shows: what a guest gets of its processors while others do their worst: in each of so many periods the work that each of its
- * processors does, or with `alarm`, in which they halt for 10 milliseconds again and again, how late they are woken. Measured is the
- * second third of a period. Prints a line for each: "period 3: 20123 in 400 19876 in 812", for each processor the work, and the
- * longest time, in microseconds, for which it stood still; or how late the alarm was at most.
+ * Shows: what a guest gets of its processors while others do their worst: in each of so many periods the work that
+ * each of its processors does, or with `alarm`, in which they halt for 10 milliseconds again and again, how late they
+ * are woken. Measured is the second third of a period. Prints a line for each: "period 3: 20123 in 400 19876 in 812",
+ * for each processor the work, and the longest time, in microseconds, for which it stood still; or how late the alarm
+ * was at most.
  *
  *   [guest share]                      [guest alarm]
  *   image = share.elf                  image = share.elf

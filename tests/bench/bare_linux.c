@@ -47,13 +47,13 @@ static void clear(void *memory, UINTN size)
 }
 
 /* Says what is wrong; there is no way back that would be of use. */
-static void check(EFI_STATUS status, CHAR16 *what)
+static void check(EFI_STATUS status, const CHAR16 *what)
 {
     if (!EFI_ERROR(status))
         return;
-    system->ConOut->OutputString(system->ConOut, L"bare: ");
-    system->ConOut->OutputString(system->ConOut, what);
-    system->ConOut->OutputString(system->ConOut, L" failed\r\n");
+    system->ConOut->OutputString(system->ConOut, (CHAR16 *)L"bare: ");
+    system->ConOut->OutputString(system->ConOut, (CHAR16 *)what);
+    system->ConOut->OutputString(system->ConOut, (CHAR16 *)L" failed\r\n");
     for (;;)
         services->Stall(1000000);
 }
@@ -67,7 +67,7 @@ static void *allocate(UINTN size)
     return (void *)address;
 }
 
-static struct file file_read(EFI_FILE_HANDLE root, CHAR16 *path)
+static struct file file_read(EFI_FILE_HANDLE root, const CHAR16 *path)
 {
     static EFI_GUID info_guid = EFI_FILE_INFO_ID;
     static UINT8 info[512] __attribute__((aligned(8)));
@@ -75,7 +75,7 @@ static struct file file_read(EFI_FILE_HANDLE root, CHAR16 *path)
     EFI_FILE_HANDLE handle;
     struct file file;
 
-    check(root->Open(root, &handle, path, EFI_FILE_MODE_READ, 0), path);
+    check(root->Open(root, &handle, (CHAR16 *)path, EFI_FILE_MODE_READ, 0), path);
     check(handle->GetInfo(handle, &info_guid, &info_size, info), path);
     file.size = ((EFI_FILE_INFO *)info)->FileSize;
     file.bytes = allocate(file.size + 1);

@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: BSD-2-Clause
 # Guests of four processors that use local APICs, device registers in memory and their ways to end as nobody should (misuse.elf):
-# each ends alone, with its reason, or gets on; and a good one among them is unhurt. And two that write at random (device_fuzz.elf). On three generations of processors.
+# each ends alone, with its reason, or gets on; and a good one among them is unhurt. And two that write at random
+# (device_fuzz.elf). On three generations of processors.
 use strict;
 use warnings;
 use Slat;

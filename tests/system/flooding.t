@@ -78,7 +78,7 @@ sub floods {
                 ' (at least %.0f), woken %.1f ms late (at most %u)', $name, $cpu, $rivals, $percent, $least, $late, $latest;
         }
     }
-    cmp_ok $_->[1] / 1000, '<', SLICE * 0.6, 'who has slept need not wait for the end of somebody else\'s slice' for @{ $alarm[-1] };
+    cmp_ok $_->[1] / 1000, '<', SLICE * 0.6, 'who has slept does not wait for the end of a slice' for @{ $alarm[-1] };
     cmp_ok $run->{guest}{timer}{exits}, '>', 150, 'a timer that is always due lets its own guest go on';
 
     # The lines of the monitor's commands, and of guests that end, alternate.
