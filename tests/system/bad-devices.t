@@ -49,8 +49,8 @@ my @cases = (
 # A boot has 32 guests at most.
 sub bad_guests {
     my ($options, @numbers) = @_;
-    my $conf = "[slat]\nslice = 1ms\naudit = yes\nnx-large-pages = no\n[guest good]\nimage = smp.elf\nmemory = 8M\nprocessors = 4\n" .
-        "cmdline = processors=4\ntimeout = 60s\n";
+    my $conf = "[slat]\nslice = 1ms\naudit = yes\nnx-large-pages = no\n" .
+        "[guest good]\nimage = smp.elf\nmemory = 8M\nprocessors = 4\ncmdline = processors=4\ntimeout = 60s\n";
     for (@numbers) {
         my ($name, $ended) = @{ $cases[$_] };
         $conf .= "[guest $name]\nimage = misuse.elf\nmemory = 8M\nprocessors = 4\ncmdline = how=$_\nexpect-end = $ended\n" .

@@ -38,7 +38,8 @@ my $run = runs('more vCPUs than processors', '', [ @one, @four ], '--cpus', 1);
 line_like($run, qr/ (?:four|long): exits: .*PAUSE [1-9]/, 'those that wait in a loop leave their place to others');
 runs('two processors, two guests of four and one of eight', '', [ @four, [ 'eight', 'smp_64.elf', 8 ] ], '--cpus', 2);
 runs('four processors', '', \@four, '--cpus', 4);
-runs('of APIC virtualization the TPR shadow and x2APIC mode', 'deadline=1', \@four, '--cpus', 2, '--cpu-model', 'corei7_ivy_bridge_3770k');
+runs('of APIC virtualization the TPR shadow and x2APIC mode', 'deadline=1', \@four, '--cpus', 2,
+    '--cpu-model', 'corei7_ivy_bridge_3770k');
 runs('no x2APIC on the machine', '', [ @one, @four ], '--cpus', 2, '--cpu-model', 'corei5_arrandale_m520');
 runs('thirty-two vCPUs', '', [ [ 'many', 'smp.elf', 32 ] ], '--cpus', 4);
 $apic_virtualization = 'no';

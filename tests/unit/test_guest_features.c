@@ -35,8 +35,8 @@ static void test_everything(void **state)
                     1u << 16 | 1u << 17 /* PCID */ | 1u << 18 | 1u << 27 /* OSXSAVE: who asks */);
     assert_bits("1 EDX", f.leaves.basic[1].edx,
                 0x7f | 1u << 8 | 1u << 9 | 3u << 11 /* SEP, MTRR */ | 1u << 13 | 7u << 15 | 1u << 19 | 0xfu << 23,
-                1u << 7 /* MCE */ | 1u << 10 | 1u << 14 /* MCA */ | 1u << 18 /* PSN */ |
-                    1u << 20 | 1u << 21 /* DS */ | 1u << 22 /* ACPI */ | 0x1fu << 27 /* SS, HTT, TM, PBE */);
+                1u << 7 /* MCE */ | 1u << 10 | 1u << 14 /* MCA */ | 1u << 18 /* PSN */ | 1u << 20 | 1u << 21 /* DS */ |
+                    1u << 22 /* ACPI */ | 0x1fu << 27 /* SS, HTT, TM, PBE */);
     assert_bits("7 EBX", f.leaves.extended_features.ebx,
                 3u << 0 | 1u << 3 | 0xfu << 5 /* AVX2, FDP, SMEP, BMI2 */ | 1u << 9 | 1u << 13 | 0x1fu << 16 |
                     1u << 21 | 3u << 23 | 1u << 28 | 7u << 29,
