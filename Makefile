@@ -73,12 +73,15 @@ build-packages:
 run-packages: build-packages
 	@tools/get-emulator
 	@tools/get-guests memtest86+
+	@! grep -qE '^ *(image|module) *= *"?vmlinu[xz]' "$$CONF" || tools/get-guests linux-image-cloud-amd64
+	@! grep -qE '^ *image *= *"?gnumach' "$$CONF" || tools/get-guests gnumach-image-1.8-486
+	@! grep -qE '^ *image *= *"?u-boot.rom' "$$CONF" || tools/get-guests u-boot-qemu
 
 host-packages:
 	@tools/install
 
 test-packages: host-packages run-packages
-	@tools/get-guests linux-image-cloud-amd64 gnumach-image-1.8-486
+	@tools/get-guests linux-image-cloud-amd64 gnumach-image-1.8-486 u-boot-qemu
 
 # ---- the image: hypervisor, boot application, guest stubs -----------------------------------------------------------
 
