@@ -144,8 +144,10 @@ SKIP: {
     skip 'no U-Boot', 1 unless -f $rom;
     subtest 'a connection' => sub {
         my $conf = "[guest u-boot]\nimage = u-boot.rom\nstart = reset\nmemory = 64M\ntimeout = none\nexpect-end = stopped\n";
-        my $keys = "\r" . "expect u-boot =>\r" . 'type u-boot "echo typed-$arch\r"' . "\rexpect u-boot typed-x86 20s\r"
-            . "console u-boot\r" . 'echo connected-$arch' . "\r\x1d" . "stop u-boot\r";
+        my $keys = "\r" . 'expect u-boot "Hit any key" 60s' . "\r" . 'type u-boot " "' . "\r" . "expect u-boot =>\r"
+            . 'type u-boot "echo typed-$arch\r"' . "\rexpect u-boot typed-x86 20s\r"
+            . "console u-boot\r" . ('echo connected-$arch' . "\r") x 20    # while it reads them it answers the first
+            . "\x1dstop u-boot\r";
         my $run = type_keys($keys, conf => $conf, files => { 'u-boot.rom' => $rom }, after => 'U-Boot');
         is $run->{status}, 0, 'pass';
         row_like($run, qr/^u-boot \| .*typed-x86/, 'what was typed arrived');

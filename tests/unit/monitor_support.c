@@ -52,11 +52,21 @@ u64 vm_ns_to_ticks(u64 ns)
     return ns;
 }
 
-/* Who is held leaves its guest at once. */
+static struct vm_processor *leaving;
+
+static void leave(void)
+{
+    leaving->is_out = 0;
+    port_host.on_yield = NULL;
+}
+
+/* Who is held leaves its guest when the one that holds has waited once. */
 void vm_processor_notify(struct vm_processor *processor, u32 request)
 {
-    if (request == REQUEST_LEAVE && processor->vcpu.vm->holds > 0)
-        processor->is_out = 0;
+    if (request != REQUEST_LEAVE || processor->vcpu.vm->holds == 0 || !processor->is_out)
+        return;
+    leaving = processor;
+    port_host.on_yield = leave;
 }
 
 u64 vm_exits(const struct vm *vm)
