@@ -4,7 +4,7 @@
 EFI_HEADERS ?= /usr/include/efi
 EFI_LIBRARIES ?= /usr/lib
 
-BOOT_SOURCES := $(wildcard boot/*.c boot/*.nasm) hv/lib/format.c hv/lib/log.c hv/lib/string.c
+BOOT_SOURCES := $(wildcard boot/*.c boot/*.nasm) hv/lib/format.c hv/lib/log.c hv/lib/nearest.c hv/lib/string.c
 BOOT_OBJECTS := $(patsubst %,$(BUILD)/boot/%.o,$(BOOT_SOURCES))
 
 # GNU_EFI_USE_MS_ABI: the headers' function types carry the firmware's calling convention.

@@ -5,7 +5,7 @@ MM := $(wildcard mm/*.c) tests/unit/port_host.c
 
 # The parser of slat.conf, and the writer that the host tool has.
 PARSER := boot/conf.c boot/conf_error.c boot/conf_guest.c boot/conf_lines.c boot/conf_names.c boot/conf_value.c \
-        hv/lib/format.c
+        hv/lib/format.c hv/lib/nearest.c
 unit_conf := $(PARSER) tools/conf_show.c tests/unit/conf_support.c
 unit_slat_conf := $(PARSER) tools/conf_show.c
 unit_conf_errors := $(PARSER) tests/unit/conf_support.c
