@@ -110,11 +110,9 @@ static void create_guest(const struct boot_info *info, const struct guest_conf *
 {
     struct vm_files files = { 0 };
     char problem[VCPU_END_TEXT];
-    unsigned order = 0;
+    unsigned order = frame_order(sizeof(struct vm));
     pfn_t frame;
 
-    while (PAGE_SIZE << order < sizeof(struct vm))
-        order++;
     if (frame_alloc(order, FRAME_CONTROL, &frame))
         stop("no memory for the guests' records");
     bool ok = get_file(info, conf->image, &files.image, problem, sizeof(problem));

@@ -40,14 +40,12 @@ static void run(void *argument)
 int script_start(const struct slat_conf *conf)
 {
     struct task *task;
-    unsigned order = 0;
+    unsigned order = frame_order(sizeof(conf->commands));
     pfn_t frame;
     int error;
 
     if (conf->command_count == 0)
         return 0;
-    while (PAGE_SIZE << order < sizeof(conf->commands))
-        order++;
     error = frame_alloc(order, FRAME_CONTROL, &frame);
     if (error)
         return error;

@@ -8,14 +8,9 @@
 #include "mm/frame.h"
 #include "mm/port.h"
 
-/* Records with their vCPUs, local APICs and counts are too large for one frame each to be wasted on less. */
 static unsigned record_order(void)
 {
-    unsigned order = 0;
-
-    while (PAGE_SIZE << order < sizeof(struct vm_processor))
-        order++;
-    return order;
+    return frame_order(sizeof(struct vm_processor));
 }
 
 /* Every vCPU of the machine in turn, and a different VPID for each. Guests are created by one task. */

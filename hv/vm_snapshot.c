@@ -24,11 +24,7 @@ struct vm_snapshot {
 
 static unsigned record_order(void)
 {
-    unsigned order = 0;
-
-    while (PAGE_SIZE << order < sizeof(struct vm_snapshot))
-        order++;
-    return order;
+    return frame_order(sizeof(struct vm_snapshot));
 }
 
 /* The link that leads to the snapshot; to NULL, if there is none. */
@@ -52,11 +48,7 @@ static unsigned count(const struct vm *vm)
 
 static unsigned apics_order(const struct vm *vm)
 {
-    unsigned order = 0;
-
-    while (PAGE_SIZE << order < vm->processor_count * sizeof(struct lapic_state))
-        order++;
-    return order;
+    return frame_order(vm->processor_count * sizeof(struct lapic_state));
 }
 
 static void destroy(const struct vm *vm, struct vm_snapshot *snapshot)

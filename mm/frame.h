@@ -71,4 +71,14 @@ u64 frame_free_for_guests(void);
 /* The word that mm/frame_record.c keeps for the 512 frames around `pfn`; 0 after frame_init(). */
 u64 *frame_directory(pfn_t pfn);
 
+/* The order of the smallest block that holds so many bytes. */
+static inline unsigned frame_order(u64 bytes)
+{
+    unsigned order = 0;
+
+    while (PAGE_SIZE << order < bytes)
+        order++;
+    return order;
+}
+
 #endif

@@ -81,11 +81,9 @@ static void make_trampoline(hpa_t pages)
 static struct processor *make_processor(unsigned number)
 {
     char name[32];
-    unsigned order = 0;
+    unsigned order = frame_order(sizeof(struct processor));
     pfn_t frame;
 
-    while (PAGE_SIZE << order < sizeof(struct processor))
-        order++;
     if (frame_alloc(order, FRAME_CONTROL, &frame))
         return NULL;
     struct processor *processor = port_frame_address(frame);
