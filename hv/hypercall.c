@@ -43,7 +43,13 @@ enum hypercall_result vm_hypercall(struct vcpu *vcpu)
     char text[MONITOR_LINE_SIZE];
     int error;
 
-    if (!vcpu->vm->conf.hypercalls || parameter(vcpu, RAX) != HYPERCALL_MAGIC)
+    if (!vcpu->vm->conf.hypercalls)
+        return HYPERCALL_UNDEFINED;
+    if (parameter(vcpu, RAX) == HYPERCALL_PRESENT) {
+        vcpu->gpr[RAX] = 0;
+        return HYPERCALL_DONE;
+    }
+    if (parameter(vcpu, RAX) != HYPERCALL_MAGIC)
         return HYPERCALL_UNDEFINED;
     error = read_text(vcpu->vm, parameter(vcpu, RBX), text);
     /* So goes on who is reset to what the command saves. */

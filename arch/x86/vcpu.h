@@ -66,6 +66,14 @@ struct vcpu_ops {
     void (*spins)(struct vcpu *vcpu);
     /* VMCALL with CPL 0; its registers are vcpu->gpr. NULL: #UD. */
     enum hypercall_result (*hypercall)(struct vcpu *vcpu);
+    /*
+     * Called by exit_quickly(), within a stay in the guest: they do not yield, wait for no lock, touch no guest memory and end
+     * no guest. False: that is not possible now, and nothing was done; the exit is then handled by the functions above.
+     * NULL: never.
+     */
+    bool (*port_write_quickly)(struct vcpu *vcpu, u16 port, unsigned size, u32 value);
+    bool (*deadline_write_quickly)(struct vcpu *vcpu, u64 value); /* IA32_TSC_DEADLINE */
+    bool (*hypercall_quickly)(struct vcpu *vcpu);                 /* with CPL 0 */
     /* Called once, by vcpu_end(). */
     void (*ended)(struct vcpu *vcpu);
     /* For a debugger (debug.h): whether it has put the breakpoint instruction there; that the vCPU is to stay outside. */

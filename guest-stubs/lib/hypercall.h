@@ -5,7 +5,7 @@
 
 #include "guest-stubs/lib/stub.h"
 
-enum { HYPERCALL_MAGIC = 0x736c6174 };
+enum { HYPERCALL_MAGIC = 0x736c6174, HYPERCALL_PRESENT = HYPERCALL_MAGIC + 1 };
 
 struct command_result {
     int error; /* 0 or -E… */
