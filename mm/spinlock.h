@@ -22,6 +22,15 @@ static inline void spin_lock(struct spinlock *lock)
         port_relax();
 }
 
+/* False: somebody has it. For who cannot wait. */
+static inline bool spin_trylock(struct spinlock *lock)
+{
+    /* Pairs with spin_unlock(): if nobody has drawn the ticket that is served now, the last one who had it is done. */
+    u32 ticket = __atomic_load_n(&lock->serving, __ATOMIC_ACQUIRE);
+
+    return __atomic_compare_exchange_n(&lock->next, &ticket, ticket + 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
 static inline void spin_unlock(struct spinlock *lock)
 {
     __atomic_store_n(&lock->serving, lock->serving + 1, __ATOMIC_RELEASE);

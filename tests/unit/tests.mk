@@ -50,6 +50,7 @@ unit_unix_time := boot/unix_time.c
 $(BUILD)/host/mm/%.o: HOST_CFLAGS += -DMM_OBSERVER
 # So few generations that tests reach the wrap-around of device markers (G7).
 $(BUILD)/host/mm/%.o $(BUILD)/host/tests/%.o: HOST_CFLAGS += -DEPT_MARKER_BITS=3
+unit_spinlock :=
 unit_frame := $(MM)
 unit_frame_record := $(MM)
 unit_pool := $(MM)
@@ -147,6 +148,7 @@ fuzz_pm_fwcfg := hv/dev/acpi_pm.c hv/dev/fw_cfg.c hv/dev/port_bus.c
 unit_dev_platform := $(DEV)
 unit_dev_wiring := $(DEV)
 unit_dev_irqs := $(DEV)
+unit_dev_quickly := $(DEV)
 LAPIC := $(wildcard hv/dev/lapic*.c)
 unit_lapic_registers := $(LAPIC)
 unit_lapic_x2apic := $(LAPIC)
