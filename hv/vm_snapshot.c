@@ -129,16 +129,14 @@ int vm_snapshot_take(struct vm *vm, const char *tag, struct vcpu *speaker)
     return 0;
 }
 
-static void restore(struct vm *vm, const struct vm_snapshot *snapshot)
+static void restore(struct vm *vm, struct vm_snapshot *snapshot)
 {
     for (unsigned i = 0; i < vm->processor_count; i++)
         vcpu_restore(&vm->processors[i]->vcpu, snapshot->processors[i]);
     spin_lock(&vm->devices_lock); /* input may come */
-    /* The bus of the platform holds no state of devices, only what is told about the guest at its end. */
-    struct port_bus bus = vm->platform.bus;
-
+    /* The bus of the platform holds no state of devices, only what is told about the guest at its end: that stays. */
+    snapshot->platform.bus = vm->platform.bus;
     vm->platform = snapshot->platform;
-    vm->platform.bus = bus;
     atomic_write(&vm->pic_interrupt, vm->platform.intr_high);
     vm->devices_next = 0; /* its clocks are looked at before the first processor goes on */
     for (unsigned i = 0; i < vm->processor_count; i++) {

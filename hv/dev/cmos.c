@@ -369,7 +369,15 @@ static void cmos_write(void *dev, unsigned reg, u8 value, u64 now_ns)
         cmos_set_alarm(cmos); /* alarm, time or format: all of them move it */
 }
 
-const struct port_ops cmos_ops = { .read = cmos_read, .write = cmos_write };
+static bool cmos_write_quickly(void *dev, unsigned reg, u8 value)
+{
+    if (reg != 0)
+        return false;
+    cmos_write(dev, reg, value, 0);
+    return true;
+}
+
+const struct port_ops cmos_ops = { .read = cmos_read, .write = cmos_write, .write_quickly = cmos_write_quickly };
 
 static void set_number(struct cmos *cmos, unsigned cell, unsigned bytes, u64 number)
 {

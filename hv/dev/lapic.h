@@ -130,6 +130,12 @@ u64 lapic_timer_next(const struct lapic *lapic);
 /* Fires what is due: periods that were missed are one interrupt, and the phase stays. Whether something was posted. */
 bool lapic_timer_run(struct lapic *lapic, u64 now);
 
+/*
+ * The same as lapic_msr_write() of LAPIC_MSR_TSC_DEADLINE, where nothing is due and nothing becomes due before host TSC `until`,
+ * which is not before `now`: nothing is posted. False: it is not so; nothing was done.
+ */
+bool lapic_deadline_write_quickly(struct lapic *lapic, u64 deadline, u64 now, u64 until);
+
 void lapic_set_tsc_offset(struct lapic *lapic, u64 offset, u64 now);
 
 /* ---- interrupts: hv/dev/lapic.c ---- */

@@ -33,17 +33,26 @@ static u8 divide_shift(const struct lapic *lapic, u32 divide)
     return (u8)(lapic->bus_shift + ((code + 1) & 7));
 }
 
+/* In TSC-deadline mode. */
+static u64 deadline_fires(const struct lapic *lapic, u64 deadline, u64 now)
+{
+    u64 guest_now = now + lapic->tsc_offset;
+
+    if (deadline == 0)
+        return LAPIC_NEVER;
+    return deadline <= guest_now ? now : later(now, deadline - guest_now);
+}
+
 void lapic_timer_rearm(struct lapic *lapic, u64 now)
 {
     struct lapic_timer *timer = &lapic->timer;
-    u64 guest_now = now + lapic->tsc_offset;
 
     timer->fires = LAPIC_NEVER;
     if (timer_counts(timer)) {
         if (timer->count)
             timer->fires = later(timer->from, (u64)timer->count << timer->shift);
-    } else if (timer->deadline) {
-        timer->fires = timer->deadline <= guest_now ? now : later(now, timer->deadline - guest_now);
+    } else {
+        timer->fires = deadline_fires(lapic, timer->deadline, now);
     }
 }
 
@@ -154,6 +163,21 @@ void lapic_timer_set_deadline(struct lapic *lapic, u64 deadline, u64 now)
         return;
     timer->deadline = deadline;
     lapic_timer_rearm(lapic, now);
+}
+
+bool lapic_deadline_write_quickly(struct lapic *lapic, u64 deadline, u64 now, u64 until)
+{
+    struct lapic_timer *timer = &lapic->timer;
+    u64 fires;
+
+    if (timer_mode(timer) != LAPIC_TSC_DEADLINE || timer->fires <= now)
+        return false;
+    fires = deadline_fires(lapic, deadline, now);
+    if (fires < until)
+        return false;
+    timer->deadline = deadline;
+    timer->fires = fires;
+    return true;
 }
 
 void lapic_set_tsc_offset(struct lapic *lapic, u64 offset, u64 now)

@@ -28,6 +28,9 @@ enum {
 
     MASTER_EDGE_ONLY = 0x07, /* inputs 0, 1, 2 and 8, 13 are edge-triggered on every PC (82371AB, ELCR1 and ELCR2) */
     SLAVE_EDGE_ONLY = 0x21,
+
+    MASTER_CLOCKS = 0x05, /* the PIT's counter 0, and the slave, with */
+    SLAVE_CLOCKS = 0x01,  /* the RTC */
 };
 
 static void chip_reset(struct pic *chip)
@@ -48,15 +51,12 @@ void pic_init(struct pic_pair *pair)
     }
 }
 
-/* The first input of `set` in order of priority, or NO_INPUT. */
+/* The first input of `set` in order of priority, which begins behind the lowest, or NO_INPUT. */
 static unsigned highest(const struct pic *chip, u8 set)
 {
-    for (unsigned i = 1; i <= 8; i++) {
-        unsigned input = (chip->lowest + i) % 8;
-        if (set & 1u << input)
-            return input;
-    }
-    return NO_INPUT;
+    unsigned first = chip->lowest + 1u;
+
+    return set ? (first + (unsigned)__builtin_ctz((set | (u32)set << 8) >> first)) % 8 : NO_INPUT;
 }
 
 static unsigned rank(const struct pic *chip, unsigned input)
@@ -271,7 +271,29 @@ static u8 pic_read(void *dev, unsigned reg, u64 now_ns)
     return chip->read_isr ? chip->isr : chip->irr;
 }
 
-const struct port_ops pic_ops = { .read = pic_read, .write = pic_write };
+/*
+ * Ends of interrupts, and masks, while the output stays as it is. Not where the mask of a clock changes, who is heard then or
+ * not any more; nor where a chip is set up, which forgets the edges that there have been until then.
+ */
+static bool pic_write_quickly(void *dev, unsigned reg, u8 value)
+{
+    struct pic_pair *pair = dev;
+    unsigned number = reg / 2 & 1;
+    const struct pic *chip = &pair->chips[number];
+    bool command = (reg & 1) == REG_COMMAND;
+
+    if (command ? value & ICW1 : (chip->imr ^ value) & (number == MASTER ? MASTER_CLOCKS : SLAVE_CLOCKS))
+        return false;
+
+    struct pic_pair before = *pair;
+    pic_write(pair, reg, value, 0);
+    if (pic_pending(pair) == pic_pending(&before))
+        return true;
+    *pair = before;
+    return false;
+}
+
+const struct port_ops pic_ops = { .read = pic_read, .write = pic_write, .write_quickly = pic_write_quickly };
 
 static u8 elcr_read(void *dev, unsigned reg, u64 now_ns)
 {

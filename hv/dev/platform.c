@@ -25,7 +25,13 @@ static void post_write(void *dev, unsigned reg, u8 value, u64 now_ns)
     platform->post_code = value;
 }
 
-static const struct port_ops post_ops = { .read = post_read, .write = post_write };
+static bool post_write_quickly(void *dev, unsigned reg, u8 value)
+{
+    post_write(dev, reg, value, 0);
+    return true;
+}
+
+static const struct port_ops post_ops = { .read = post_read, .write = post_write, .write_quickly = post_write_quickly };
 
 static u8 port92_read(void *dev, unsigned reg, u64 now_ns)
 {

@@ -77,6 +77,12 @@ void platform_init(struct platform *platform, const struct platform_config *conf
 u32 platform_port_read(struct platform *platform, u16 port, unsigned size, u64 now_ns);
 void platform_port_write(struct platform *platform, u16 port, unsigned size, u32 value, u64 now_ns);
 
+/* As port_bus_write_quickly(): no line moves, so that nothing has to follow. */
+static inline bool platform_port_write_quickly(struct platform *platform, u16 port, unsigned size, u32 value)
+{
+    return port_bus_write_quickly(&platform->bus, port, size, value);
+}
+
 /* The IOAPIC's page; `offset` is below 4096, `size` is 1, 2, 4 or 8. */
 u64 platform_mmio_read(struct platform *platform, u32 offset, unsigned size, u64 now_ns);
 void platform_mmio_write(struct platform *platform, u32 offset, unsigned size, u64 value, u64 now_ns);

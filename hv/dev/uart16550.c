@@ -280,4 +280,27 @@ static void uart_write(void *dev, unsigned reg, u8 value, u64 now_ns)
     }
 }
 
-const struct port_ops uart_ops = { .read = uart_read, .write = uart_write };
+static __attribute__((noinline)) bool write_if_line_stays(struct uart *uart, unsigned reg, u8 value)
+{
+    struct uart before = *uart;
+
+    uart_write(uart, reg, value, 0);
+    if (uart_irq_line(uart) == uart_irq_line(&before))
+        return true;
+    *uart = before;
+    return false;
+}
+
+/* What is sent is for others. */
+static bool uart_write_quickly(void *dev, unsigned reg, u8 value)
+{
+    struct uart *uart = dev;
+
+    if (reg == REG_SCR) {
+        uart->scr = value;
+        return true;
+    }
+    return reg != REG_DATA && write_if_line_stays(uart, reg, value);
+}
+
+const struct port_ops uart_ops = { .read = uart_read, .write = uart_write, .write_quickly = uart_write_quickly };

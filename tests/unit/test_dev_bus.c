@@ -156,6 +156,73 @@ static void whole_writes_stay_whole(void **state)
     assert_int_equal(bus.absent_writes, 0);
 }
 
+/* Wherever ranges are, and in whatever order they came: each port has the one that it is in. */
+static void every_port_finds_its_device(void **state)
+{
+    static const struct port_range ranges[] = {
+        { 0x7ff, 2, 0, &byte_ops, &bytes },   { 0x10, 1, 0, &byte_ops, &bytes }, { 0x11, 6, 0, &byte_ops, &bytes },
+        { 0xfff0, 16, 0, &byte_ops, &bytes }, { 0, 1, 0, &byte_ops, &bytes },    { 0x18, 40, 0, &byte_ops, &bytes },
+        { 0x803, 1, 0, &byte_ops, &bytes },   { 0x17, 1, 0, &byte_ops, &bytes }, { 0x1018, 1, 0, &byte_ops, &bytes },
+        { 0x3f8, 8, 0, &byte_ops, &bytes },
+    };
+    enum { RANGES = sizeof(ranges) / sizeof(ranges[0]) };
+
+    port_bus_init(&bus);
+    for (unsigned i = 0; i < RANGES; i++)
+        port_bus_add(&bus, ranges[i]);
+    for (u32 port = 0; port < 0x10000; port++) {
+        const struct port_range *range = NULL;
+
+        for (unsigned i = 0; i < RANGES; i++) {
+            if (port >= ranges[i].first && port < (u32)ranges[i].first + ranges[i].count)
+                range = &ranges[i];
+        }
+        assert_int_equal(port_bus_read(&bus, (u16)port, 1, 0), range ? 0x10 + port - range->first : 0xff);
+        /* They have no quick write, and what is absent needs none. */
+        assert_int_equal(port_bus_write_quickly(&bus, (u16)port, 1, 0), range == NULL);
+    }
+    assert_int_equal(bytes.count, 0);
+}
+
+static bool quick_is_done;
+
+static bool recorder_write_quickly(void *dev, unsigned reg, u8 value)
+{
+    if (quick_is_done)
+        recorder_write(dev, reg, value, 7);
+    return quick_is_done;
+}
+
+static void quick_writes_go_where_others_go(void **state)
+{
+    static const struct port_ops quick_ops = { .read = recorder_read,
+                                               .write = recorder_write,
+                                               .write_quickly = recorder_write_quickly };
+
+    port_bus_add(&bus, (struct port_range){ 0x106, 3, 4, &quick_ops, &whole });
+    port_bus_add(&bus, (struct port_range){ 0x1106, 3, 4, &quick_ops, &whole });
+    quick_is_done = false;
+    assert_false(port_bus_write_quickly(&bus, 0x107, 1, 0xabcd));
+    quick_is_done = true;
+    assert_true(port_bus_write_quickly(&bus, 0x106, 1, 0xabcd));
+    assert_true(port_bus_write_quickly(&bus, 0x108, 1, 0x12));
+    assert_true(port_bus_write_quickly(&bus, 0x1107, 1, 0x34));
+    assert_int_equal(whole.count, 3);
+    assert_int_equal(whole.values[0], 0xcd);
+    assert_int_equal(whole.regs[0], 4);
+    assert_int_equal(whole.regs[1], 6);
+    assert_int_equal(whole.regs[2], 5);
+    assert_false(port_bus_write_quickly(&bus, 0x106, 2, 0));
+    assert_false(port_bus_write_quickly(&bus, 0x108, 2, 0));
+    assert_false(port_bus_write_quickly(&bus, 0x10fd + 7, 4, 0)); /* its third byte */
+    assert_false(port_bus_write_quickly(&bus, 0xfd, 4, 0));
+    assert_int_equal(whole.count, 3);
+    assert_int_equal(bus.absent_writes, 0);
+    assert_true(port_bus_write_quickly(&bus, 0x109, 4, 0));
+    assert_int_equal(bus.absent_writes, 1);
+    assert_int_equal(bus.absent_first, 0x109);
+}
+
 static u32 exit_status;
 static unsigned exits;
 
@@ -197,6 +264,8 @@ int main(void)
         cmocka_unit_test_setup(first_absent_is_remembered, setup),
         cmocka_unit_test_setup(end_of_ports, setup),
         cmocka_unit_test_setup(whole_writes_stay_whole, setup),
+        cmocka_unit_test_setup(every_port_finds_its_device, setup),
+        cmocka_unit_test_setup(quick_writes_go_where_others_go, setup),
         cmocka_unit_test_setup(debug_exit_takes_every_width, setup),
     };
 

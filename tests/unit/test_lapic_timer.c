@@ -247,6 +247,85 @@ static void tsc_offset_moves_the_deadline(void **state)
     assert_int_equal(get_at(LAPIC_IRR + 0x20, 1000), 2);
 }
 
+/* All that a guest and the run loop can find out about two of them. */
+static void same(const struct lapic *a, const struct lapic *b)
+{
+    assert_memory_equal(a->page, b->page, LAPIC_PAGE_WORDS * 4);
+    assert_memory_equal(a->posted, b->posted, sizeof(a->posted));
+    assert_int_equal(a->attention, b->attention);
+    assert_int_equal(a->timer.lvt, b->timer.lvt);
+    assert_int_equal(a->timer.initial, b->timer.initial);
+    assert_int_equal(a->timer.count, b->timer.count);
+    assert_int_equal(a->timer.shift, b->timer.shift);
+    assert_int_equal(a->timer.from, b->timer.from);
+    assert_int_equal(a->timer.deadline, b->timer.deadline);
+    assert_int_equal(a->timer.fires, b->timer.fires);
+}
+
+static void quick_deadlines(void **state)
+{
+    assert_false(lapic_deadline_write_quickly(apic, 2000, 100, 200)); /* another mode */
+    set_at(LAPIC_LVT_TIMER, DEADLINE, 0);
+    assert_true(lapic_deadline_write_quickly(apic, 2000, 100, 2000));
+    assert_int_equal(lapic_timer_next(apic), 2000);
+    assert_int_equal(deadline_at(100), 2000);
+    assert_false(lapic_deadline_write_quickly(apic, 1999, 100, 2000));  /* it would be missed */
+    assert_false(lapic_deadline_write_quickly(apic, 50, 100, 101));     /* it has come */
+    assert_false(lapic_deadline_write_quickly(apic, 5000, 2000, 2000)); /* the last one has */
+    assert_int_equal(lapic_timer_next(apic), 2000);
+    assert_true(lapic_deadline_write_quickly(apic, 0, 1999, 3000)); /* disarms */
+    assert_int_equal(lapic_timer_next(apic), LAPIC_NEVER);
+    assert_true(lapic_deadline_write_quickly(apic, UINT64_MAX, 1999, 3000));
+    assert_false(lapic_needs_attention(apic));
+}
+
+/* One has its deadlines written quickly where that is possible, the other never. */
+static void quick_deadlines_are_the_same(void **state)
+{
+    struct lapic *other = &apics[1];
+    u64 random = 1, now = 0;
+    unsigned quick = 0;
+
+    lapic_init(other, pages[1], 0, true, BUS_SHIFT, &recording_ops, &seen);
+    lapic_mmio_write(other, LAPIC_SVR, 4, 0x1ff, 0);
+    lapic_mmio_write(other, LAPIC_TIMER_DIVIDE, 4, BY_1, 0);
+    for (unsigned i = 0; i < 200000; i++) {
+        random = random * 6364136223846793005ull + 1442695040888963407ull;
+        u32 what = random >> 60, value = (u32)(random >> 33) & 0xffff;
+        u64 deadline = value & 1 ? now + apic->tsc_offset + value - 0x1000 : value & 2 ? 0 : random;
+        bool masked = value & 4;
+
+        now += random >> 50 & 0x3ff;
+        if (what == 0) {
+            u32 lvt = (value & 3) << LAPIC_TIMER_MODE_SHIFT | (masked ? LAPIC_LVT_MASKED : 0) | VECTOR;
+            set_at(LAPIC_LVT_TIMER, lvt, now);
+            lapic_mmio_write(other, LAPIC_LVT_TIMER, 4, lvt, now);
+        } else if (what == 1) {
+            lapic_set_tsc_offset(apic, value, now);
+            lapic_set_tsc_offset(other, value, now);
+        } else if (what == 2) {
+            assert_int_equal(lapic_timer_run(apic, now), lapic_timer_run(other, now));
+        } else if (what == 3) {
+            lapic_collect(apic);
+            lapic_collect(other);
+        } else if (what == 4) {
+            set_at(LAPIC_LVT_TIMER, DEADLINE, now);
+            lapic_mmio_write(other, LAPIC_LVT_TIMER, 4, DEADLINE, now);
+        } else {
+            u64 until = now + (random >> 40 & 0x1fff);
+            lapic_msr_write(other, LAPIC_MSR_TSC_DEADLINE, deadline, now);
+            if (lapic_deadline_write_quickly(apic, deadline, now, until)) {
+                quick++;
+                assert_true(lapic_timer_next(apic) >= until);
+            } else {
+                lapic_msr_write(apic, LAPIC_MSR_TSC_DEADLINE, deadline, now);
+            }
+        }
+        same(apic, other);
+    }
+    assert_true(quick > 10000);
+}
+
 static void illegal_vector(void **state)
 {
     set_at(LAPIC_LVT_TIMER, 5, 0);
@@ -304,6 +383,8 @@ int main(void)
         cmocka_unit_test_setup(mode_changes, start_timer),
         cmocka_unit_test_setup(tsc_deadline, start_timer),
         cmocka_unit_test_setup(tsc_offset_moves_the_deadline, start_timer),
+        cmocka_unit_test_setup(quick_deadlines, start_timer),
+        cmocka_unit_test_setup(quick_deadlines_are_the_same, start_timer),
         cmocka_unit_test_setup(illegal_vector, start_timer),
         cmocka_unit_test_setup(snapshot, start_timer),
     };
