@@ -23,11 +23,31 @@ static void apic_changed(struct vcpu *vcpu)
     vcpu_bound_run(vcpu, lapic_timer_next(lapic_of(vcpu)));
 }
 
-/* A read may have posted one, too: the timer that has come due, an error. */
-static void apic_read(struct vcpu *vcpu)
+/* After one that lets nothing through. It may have posted something: the timer that has come due, an error. */
+static void apic_accessed(struct vcpu *vcpu)
 {
     if (lapic_needs_attention(lapic_of(vcpu)))
+        atomic_or(&vcpu->requests, REQUEST_INTERRUPT);
+    vcpu_bound_run(vcpu, lapic_timer_next(lapic_of(vcpu)));
+}
+
+/* Of the register at this offset. Most kernels write the timer's more often than all others. */
+static void apic_written(struct vcpu *vcpu, u32 offset)
+{
+    switch (offset) {
+    case LAPIC_ESR:
+    case LAPIC_ICR: /* what it sends is posted, also to itself */
+    case LAPIC_ICR_HIGH:
+    case LAPIC_SELF_IPI:
+    case LAPIC_LVT_TIMER:
+    case LAPIC_TIMER_INITIAL:
+    case LAPIC_TIMER_DIVIDE:
+        apic_accessed(vcpu);
+        break;
+    default:
         apic_changed(vcpu);
+        break;
+    }
 }
 
 /*
@@ -63,7 +83,7 @@ u64 vm_device_read(struct vcpu *vcpu, gpa_t gpa, unsigned size)
 
     if (!is_page(gpa, IOAPIC_BASE)) {
         value = lapic_mmio_read(lapic_of(vcpu), offset, size, rdtsc());
-        apic_read(vcpu);
+        apic_accessed(vcpu);
         return value;
     }
     spin_lock(&vm->devices_lock);
@@ -80,7 +100,7 @@ void vm_device_write(struct vcpu *vcpu, gpa_t gpa, unsigned size, u64 value)
 
     if (!is_page(gpa, IOAPIC_BASE)) {
         lapic_mmio_write(lapic_of(vcpu), offset, size, value, rdtsc());
-        apic_changed(vcpu);
+        apic_written(vcpu, offset);
         if (offset == LAPIC_SVR || offset == LAPIC_LDR || offset == LAPIC_DFR)
             offer_again(vcpu);
         return;
@@ -99,7 +119,7 @@ int vm_apic_msr_read(struct vcpu *vcpu, u32 msr, u64 *value)
         *value = lapic_base_read(lapic_of(vcpu));
     else
         error = lapic_msr_read(lapic_of(vcpu), msr, value, rdtsc());
-    apic_read(vcpu);
+    apic_accessed(vcpu);
     return error;
 }
 
@@ -107,11 +127,16 @@ int vm_apic_msr_write(struct vcpu *vcpu, u32 msr, u64 value)
 {
     int error;
 
-    if (msr == MSR_APIC_BASE)
+    if (msr == MSR_APIC_BASE) {
         error = lapic_base_write(lapic_of(vcpu), value);
-    else
+        apic_changed(vcpu);
+    } else {
         error = lapic_msr_write(lapic_of(vcpu), msr, value, rdtsc());
-    apic_changed(vcpu);
+        if (msr == MSR_TSC_DEADLINE)
+            apic_accessed(vcpu);
+        else
+            apic_written(vcpu, (msr - MSR_X2APIC_FIRST) * 16);
+    }
     if (!error && (msr == MSR_APIC_BASE || msr == MSR_X2APIC_FIRST + LAPIC_SVR / 16))
         offer_again(vcpu);
     return error;
@@ -280,7 +305,7 @@ void vm_apic_ended(struct vcpu *vcpu, u8 vector)
 void vm_apic_wrote(struct vcpu *vcpu, u32 offset)
 {
     lapic_wrote(lapic_of(vcpu), offset, rdtsc());
-    apic_changed(vcpu);
+    apic_written(vcpu, offset);
 }
 
 /* ---- clocks ---- */

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "arch/x86/msr.h"
 #include "arch/x86/vmx.h"
 #include "hv/vm_internal.h"
 
@@ -43,6 +44,8 @@ void vm_processor_notify(struct vm_processor *whom, u32 request)
 
 void vcpu_bound_run(struct vcpu *vcpu, u64 tsc)
 {
+    if (tsc < vcpu->run_until)
+        vcpu->run_until = tsc;
 }
 
 void vcpu_post_nmi(struct vcpu *vcpu)
@@ -169,6 +172,74 @@ static void a_new_logical_id_gets_what_waits(void **state)
     assert_int_equal(vm_interrupt_take(&processor.vcpu), 0x61);
 }
 
+enum { TIMER_VECTOR = 0x41, DEADLINE_MODE = LAPIC_TSC_DEADLINE << LAPIC_TIMER_MODE_SHIFT };
+#define FAR (1ull << 62)
+
+static void write_register(u32 offset, u32 value)
+{
+    vm_device_write(&processor.vcpu, (gpa_t){ LAPIC_DEFAULT_BASE + offset }, 4, value);
+}
+
+/* Whether the vCPU has to look for interrupts before it goes on. */
+static bool must_look(void)
+{
+    u32 requests = processor.vcpu.requests;
+
+    processor.vcpu.requests = 0;
+    assert_int_equal(requests & ~(u32)REQUEST_INTERRUPT, 0);
+    return requests != 0;
+}
+
+static void arm(void)
+{
+    write_register(LAPIC_LVT_TIMER, DEADLINE_MODE | TIMER_VECTOR);
+    (void)must_look();
+    processor.vcpu.run_until = FAR;
+}
+
+/* What is armed comes later, and is waited for; what comes through, or might, is looked at. */
+static void arming_a_timer_interrupts_nobody(void **state)
+{
+    struct vcpu *vcpu = &processor.vcpu;
+
+    arm();
+    assert_int_equal(vm_apic_msr_write(vcpu, MSR_TSC_DEADLINE, FAR / 2), 0);
+    assert_false(must_look());
+    assert_int_equal(vcpu->run_until, FAR / 2);
+    write_register(LAPIC_LVT_TIMER, TIMER_VECTOR);
+    write_register(LAPIC_TIMER_DIVIDE, 0xa);
+    write_register(LAPIC_TIMER_INITIAL, UINT32_MAX);
+    assert_false(must_look());
+    assert_true(vcpu->run_until < FAR / 2);
+    write_register(LAPIC_TIMER_INITIAL, 0);
+    write_register(LAPIC_TPR, 0);
+    assert_true(must_look());
+    write_register(LAPIC_EOI, 0);
+    assert_true(must_look());
+    write_register(LAPIC_LVT_LINT0, APIC_EXTINT << LAPIC_LVT_MODE_SHIFT);
+    assert_true(must_look());
+    write_register(LAPIC_SVR, 0x1ff);
+    assert_true(must_look());
+}
+
+static void what_is_posted_is_looked_at(void **state)
+{
+    struct vcpu *vcpu = &processor.vcpu;
+
+    arm();
+    write_register(LAPIC_ICR, 1 << 18 | 0x51); /* to itself */
+    assert_true(must_look());
+    vm_collect(vcpu);
+    assert_int_equal(vm_interrupt_take(vcpu), 0x51);
+    assert_int_equal(vm_apic_msr_write(vcpu, MSR_TSC_DEADLINE, 1), 0);
+    assert_false(must_look()); /* it is due: the run ends */
+    assert_true(vcpu->run_until < FAR);
+    assert_int_equal(vm_apic_msr_write(vcpu, MSR_TSC_DEADLINE, FAR), 0);
+    assert_true(must_look()); /* and was so before the next one was written */
+    vm_collect(vcpu);
+    assert_true(lapic_highest_irr(&processor.lapic) == TIMER_VECTOR);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +247,8 @@ int main(void)
         cmocka_unit_test_setup(a_request_that_goes_away_is_spurious, setup),
         cmocka_unit_test_setup(another_interrupt_takes_its_place, setup),
         cmocka_unit_test_setup(init_forgets_a_message_of_the_pic, setup),
+        cmocka_unit_test_setup(arming_a_timer_interrupts_nobody, setup),
+        cmocka_unit_test_setup(what_is_posted_is_looked_at, setup),
         cmocka_unit_test_setup(a_new_logical_id_gets_what_waits, setup),
     };
 
