@@ -27,7 +27,7 @@ static u8 trap_stack[4096] __attribute__((aligned(16)));
 static volatile struct {
     u32 count, vector, eflags, cs;
 } seen;
-u32 kernel_esp;
+u32 kernel_esp, outer_number;
 u32 real_result, real_text;
 
 void outer_finished(void);
@@ -44,19 +44,20 @@ void trap(struct trap_frame *frame)
     __builtin_unreachable();
 }
 
-/* VMCALL where CPL is 3; comes back with the exception that this raises. */
-__attribute__((noinline, noclone)) static void call_from_outside(bool v86)
+/* VMCALL with this number where CPL is 3; comes back with the exception that this raises. */
+__attribute__((noinline, noclone)) static void call_from_outside(bool v86, u32 number)
 {
     static const u8 code[] = { 0x0f, 0x01, 0xc1, 0xeb, 0xfe }; /* VMCALL, and a jump to itself */
 
     for (unsigned i = 0; i < sizeof(code); i++)
         ((volatile u8 *)REAL_CODE)[i] = code[i];
     seen.count = 0;
+    outer_number = number;
     __asm__ volatile("pushal; mov %%esp, kernel_esp\n\t"
                      "test %[v86], %[v86]; jz 1f\n\t"
                      "pushl $0; pushl $0; pushl $0; pushl $0\n"
                      "1: pushl %[ss]; pushl $0x7000; pushl %[flags]; pushl %[cs]; pushl %[eip]\n\t"
-                     "movl $0x736c6174, %%eax; movl $0x100, %%ebx; iret\n\t"
+                     "movl outer_number, %%eax; movl $0x100, %%ebx; iret\n\t"
                      ".globl outer_finished\n"
                      "outer_finished: popal; movl %[data], %%eax; mov %%eax, %%ds; mov %%eax, %%es"
                      :
@@ -342,13 +343,16 @@ void stub_main(void)
         block();
     } else {
         set_up();
-        plan(8 + 52 + 7 + 5 + 4);
+        plan(8 + 52 + 7 + 5 + 7);
         addresses();
         words();
-        call_from_outside(false);
-        ok(seen.count == 1 && seen.vector == TRAP_UD && (seen.cs & 3) == 3, "a user cannot call");
-        call_from_outside(true);
-        ok(seen.count == 1 && seen.vector == TRAP_UD && seen.eflags & FLAG_VM, "nor can virtual-8086 mode");
+        ok(commands_are_taken(), "it is told that it can");
+        for (u32 number = HYPERCALL_MAGIC; number <= HYPERCALL_PRESENT; number++) {
+            call_from_outside(false, number);
+            ok(seen.count == 1 && seen.vector == TRAP_UD && (seen.cs & 3) == 3, "a user cannot call 0x%x", number);
+            call_from_outside(true, number);
+            ok(seen.count == 1 && seen.vector == TRAP_UD && seen.eflags & FLAG_VM, "nor can virtual-8086 mode");
+        }
         ok(call_from_real_mode("help") == 0, "real mode can");
         ok(call_from_real_mode("vms") == -EPERM, "and is told what is wrong");
     }

@@ -44,11 +44,13 @@ void stub_main(void)
                                  1ull << 40, 1ull << 48, 4ull << 30, (4ull << 30) - 2, 1ull << 47, 0xffff800000000000 };
     u64 text = (uintptr_t)help;
 
-    plan(sizeof(wrong) / sizeof(wrong[0]) + 3);
+    plan(sizeof(wrong) / sizeof(wrong[0]) + 5);
     for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
         ok(command((const char *)wrong[i]).error == -EFAULT, "text at 0x%llx", (unsigned long long)wrong[i]);
     ok(command(help).error == 0, "where it is, it is found");
     ok(command((const char *)(text | 1ull << 32)).error == -EFAULT, "but not 4 GiB above");
     ok(call_from_compatibility_mode(HYPERCALL_MAGIC | 0xabcdull << 32, text | 1ull << 32) == 0,
        "which compatibility mode cannot say");
+    ok(commands_are_taken(), "commands are taken");
+    ok(call_from_compatibility_mode(HYPERCALL_PRESENT | 0xabcdull << 32, 0) == 0, "so in compatibility mode");
 }

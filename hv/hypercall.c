@@ -37,6 +37,15 @@ static u64 parameter(const struct vcpu *vcpu, enum gpr gpr)
     return guest_in_64bit_mode() ? vcpu->gpr[gpr] : (u32)vcpu->gpr[gpr];
 }
 
+/* Where the whole of RAX is the number it is that in every mode; else vm_hypercall() looks closer. */
+bool vm_hypercall_quickly(struct vcpu *vcpu)
+{
+    if (vcpu->gpr[RAX] != HYPERCALL_PRESENT || !vcpu->vm->conf.hypercalls)
+        return false;
+    vcpu->gpr[RAX] = 0;
+    return true;
+}
+
 enum hypercall_result vm_hypercall(struct vcpu *vcpu)
 {
     struct monitor_context context = { .print = print_nothing, .self = vcpu->vm };

@@ -19,4 +19,7 @@ enum { HYPERCALL_MAGIC = 0x736c6174, HYPERCALL_PRESENT = HYPERCALL_MAGIC + 1 };
 
 enum hypercall_result vm_hypercall(struct vcpu *vcpu);
 
+/* HYPERCALL_PRESENT alone. False: nothing was done. */
+bool vm_hypercall_quickly(struct vcpu *vcpu);
+
 #endif

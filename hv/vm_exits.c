@@ -120,6 +120,22 @@ static void port_write(struct vcpu *vcpu, u16 port, unsigned size, u32 value)
     spin_unlock(&vm->devices_lock);
 }
 
+/*
+ * Who has the lock may wait for this very vCPU to leave the guest. What is quick changes no clock, and writes nothing to the
+ * console.
+ */
+static bool port_write_quickly(struct vcpu *vcpu, u16 port, unsigned size, u32 value)
+{
+    struct vm *vm = vcpu->vm;
+    bool done;
+
+    if (!spin_trylock(&vm->devices_lock))
+        return false;
+    done = platform_port_write_quickly(&vm->platform, port, size, value);
+    spin_unlock(&vm->devices_lock);
+    return done;
+}
+
 static void halted(struct vcpu *vcpu)
 {
     struct vm *vm = vcpu->vm;
@@ -164,6 +180,9 @@ const struct vcpu_ops vm_vcpu_ops = {
     .halted = halted,
     .spins = spins,
     .hypercall = vm_hypercall,
+    .port_write_quickly = port_write_quickly,
+    .deadline_write_quickly = vm_deadline_write_quickly,
+    .hypercall_quickly = vm_hypercall_quickly,
     .ended = ended,
     .is_breakpoint = debugger_is_breakpoint,
     .stopped = debugger_stopped,

@@ -66,6 +66,7 @@ u64 vm_device_read(struct vcpu *vcpu, gpa_t gpa, unsigned size);
 void vm_device_write(struct vcpu *vcpu, gpa_t gpa, unsigned size, u64 value);
 int vm_apic_msr_read(struct vcpu *vcpu, u32 msr, u64 *value);
 int vm_apic_msr_write(struct vcpu *vcpu, u32 msr, u64 value);
+bool vm_deadline_write_quickly(struct vcpu *vcpu, u64 value);
 void vm_tsc_offset_changed(struct vcpu *vcpu);
 u64 vm_priority_read(struct vcpu *vcpu);
 void vm_priority_write(struct vcpu *vcpu, u64 value);

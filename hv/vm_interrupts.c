@@ -142,6 +142,15 @@ int vm_apic_msr_write(struct vcpu *vcpu, u32 msr, u64 value)
     return error;
 }
 
+/*
+ * Before run_until nothing comes due, neither before the write nor after it, and then vm_clocks_run() is asked: there is nothing
+ * to bound.
+ */
+bool vm_deadline_write_quickly(struct vcpu *vcpu, u64 value)
+{
+    return lapic_deadline_write_quickly(lapic_of(vcpu), value, rdtsc(), vcpu->run_until);
+}
+
 void vm_tsc_offset_changed(struct vcpu *vcpu)
 {
     lapic_set_tsc_offset(lapic_of(vcpu), vcpu->tsc_offset, rdtsc());

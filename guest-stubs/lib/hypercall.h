@@ -24,4 +24,15 @@ static inline struct command_result command(const char *text)
     return result;
 }
 
+/* Whether RAX = HYPERCALL_PRESENT says that commands are taken, and changes nothing else. */
+static inline bool commands_are_taken(void)
+{
+    u32 a, b, c, d;
+
+    __asm__ volatile("vmcall"
+                     : "=a"(a), "=b"(b), "=c"(c), "=d"(d)
+                     : "a"(HYPERCALL_PRESENT), "b"(0x22222222), "c"(0x33333333), "d"(0x44444444));
+    return a == 0 && b == 0x22222222 && c == 0x33333333 && d == 0x44444444;
+}
+
 #endif

@@ -240,6 +240,27 @@ static void what_is_posted_is_looked_at(void **state)
     assert_true(lapic_highest_irr(&processor.lapic) == TIMER_VECTOR);
 }
 
+/* Quickly, too, it is there at the end of the run; what has to end the run earlier takes the other way. */
+static void a_quick_deadline_is_not_missed(void **state)
+{
+    struct vcpu *vcpu = &processor.vcpu;
+
+    assert_false(vm_deadline_write_quickly(vcpu, FAR)); /* another mode */
+    arm();
+    assert_false(vm_deadline_write_quickly(vcpu, FAR - 1));
+    assert_int_equal(lapic_timer_next(&processor.lapic), LAPIC_NEVER);
+    vcpu->tsc_offset = FAR;
+    vm_tsc_offset_changed(vcpu);
+    (void)must_look();
+    assert_false(vm_deadline_write_quickly(vcpu, 2 * FAR - 1));
+    assert_true(vm_deadline_write_quickly(vcpu, 2 * FAR + 1));
+    assert_int_equal(lapic_timer_next(&processor.lapic), FAR + 1);
+    assert_true(vm_deadline_write_quickly(vcpu, 0));
+    assert_int_equal(lapic_timer_next(&processor.lapic), LAPIC_NEVER);
+    assert_int_equal(vcpu->run_until, FAR);
+    assert_false(must_look());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +270,7 @@ int main(void)
         cmocka_unit_test_setup(init_forgets_a_message_of_the_pic, setup),
         cmocka_unit_test_setup(arming_a_timer_interrupts_nobody, setup),
         cmocka_unit_test_setup(what_is_posted_is_looked_at, setup),
+        cmocka_unit_test_setup(a_quick_deadline_is_not_missed, setup),
         cmocka_unit_test_setup(a_new_logical_id_gets_what_waits, setup),
     };
 
