@@ -121,8 +121,8 @@ static void port_write(struct vcpu *vcpu, u16 port, unsigned size, u32 value)
 }
 
 /*
- * Who has the lock may wait for this very vCPU to leave the guest. What is quick changes no clock, and writes nothing to the
- * console.
+ * Who has the lock may be printing, while somebody waits for this vCPU to leave the guest: it is not waited for. What is quick
+ * changes no clock, and writes nothing to the console.
  */
 static bool port_write_quickly(struct vcpu *vcpu, u16 port, unsigned size, u32 value)
 {
