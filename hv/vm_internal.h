@@ -25,8 +25,15 @@ u64 vm_devices_ns(struct vm *vm);
  */
 void vm_end(struct vm *vm, enum guest_end end, u32 status, const char *text);
 
-/* Under devices_lock: ends the guest if the line that "expect" names has come on its console. */
-void vm_end_if_expected(struct vm *vm);
+/* Under devices_lock: ends the guest, of which the line that "expect" names has come on its console. */
+void vm_end_as_expected(struct vm *vm);
+
+/* Under devices_lock: the same if that line has come. */
+static inline void vm_end_if_expected(struct vm *vm)
+{
+    if (vm->console.matched)
+        vm_end_as_expected(vm);
+}
 
 static inline bool vm_runs(const struct vm *vm)
 {

@@ -67,10 +67,10 @@ static unsigned rank(const struct pic *chip, unsigned input)
 /* The request that the chip would make now, or NO_INPUT: not masked, and above everything in service. */
 static unsigned chip_request(const struct pic *chip)
 {
-    unsigned request = highest(chip, chip->irr & (u8)~chip->imr);
-    u8 in_service = chip->isr;
+    u8 requests = chip->irr & (u8)~chip->imr, in_service = chip->isr;
+    unsigned request = highest(chip, requests);
 
-    if (chip->next_icw != 0)
+    if (requests == 0 || chip->next_icw != 0)
         return NO_INPUT;
     if (chip->special_mask)
         in_service &= (u8)~chip->imr; /* a masked input in service inhibits nobody */
