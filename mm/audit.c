@@ -52,7 +52,7 @@ static void audit_log(struct audit *audit, const struct memslot *slot, u64 entry
     if (slot->log == NULL || !atomic_read(&slot->log->armed) || !(entry & dirty))
         return;
     for (u64 page = gfn.v; page < gfn.v + level_pages(level); page++) {
-        if (!page_set_has(slot->log->written, page)) {
+        if (!page_set_has(&slot->log->written, page)) {
             VIOLATION(audit, "C10: gfn %#llx, level %d: entry %#llx is not armed and gfn %#llx not in the log",
                       (unsigned long long)gfn.v, level, (unsigned long long)entry, (unsigned long long)page);
             return;
@@ -215,7 +215,7 @@ static void audit_slot(struct audit *audit, const struct memslot *slot)
     hva_t first = { backing_hva(slot->backing).v + slot->offset * PAGE_SIZE };
     const struct memslot *found = memslots_first_hva(audit->set, first, first);
 
-    if (slot->node[0].invalid != slot->node[1].invalid)
+    if (slot->invalid[0] != slot->invalid[1])
         VIOLATION(audit, "M5: slot %u is invalid in one set", slot->id);
     if (memslots_find_id(audit->set, slot->id) != slot)
         VIOLATION(audit, "M5: slot %u is not found by its id", slot->id);

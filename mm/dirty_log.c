@@ -31,12 +31,12 @@ u64 dirty_log_permissions(const struct memslot *slot, u64 permissions, u64 neede
 void dirty_log_mark(const struct memslot *slot, gfn_t gfn)
 {
     if (slot->log != NULL)
-        page_set_add(slot->log->written, gfn.v);
+        page_set_add(&slot->log->written, gfn.v);
 }
 
 static void mark(struct vcpu_memory *vcpu, const struct memslot *slot, gfn_t gfn)
 {
-    if (page_set_add(slot->log->written, gfn.v) && vcpu->ring != NULL)
+    if (page_set_add(&slot->log->written, gfn.v) && vcpu->ring != NULL)
         dirty_ring_put(vcpu->ring, gfn);
 }
 
@@ -69,7 +69,7 @@ static void log_word(struct vcpu_memory *vcpu, struct memslot_set *set, u64 word
 
         /* Of slots that are not logged, and in the last moments of one that goes, the processor logs too. */
         if (slot != NULL && slot->log != NULL)
-            page_set_add_word(slot->log->written, word, bits & mask);
+            page_set_add_word(&slot->log->written, word, bits & mask);
         bits &= ~mask;
     }
 }
@@ -131,7 +131,7 @@ bool dirty_log_has(const struct dirty_log *log, enum dirty_user user)
      * Not before the start is over: as long as faults with the slot as it was are under way, a page that is harvested could
      * become writable again without anybody's knowledge.
      */
-    return user < DIRTY_USERS && atomic_read(&log->armed) && log->held[user] != NULL;
+    return user < DIRTY_USERS && atomic_read(&log->armed) && dirty_log_is_user(log, user);
 }
 
 /* What is taken out of a log, in words of pages. */
@@ -177,8 +177,8 @@ static void keep_for_others(const struct harvest *harvest, u64 word, u64 bits)
     if (log->users == 1)
         return;
     for (unsigned user = 0; user < DIRTY_USERS; user++) {
-        if (user != harvest->user && log->held[user] != NULL)
-            page_set_add_word(log->held[user], word, bits);
+        if (user != harvest->user && dirty_log_is_user(log, user))
+            page_set_add_word(&log->held[user], word, bits);
     }
 }
 
@@ -206,7 +206,7 @@ gfn_t dirty_log_arm_region(struct vm_memory *vm, const struct memslot *slot, gfn
 static void collect_region(const struct harvest *harvest, u64 word)
 {
     u64 words[ARM_WORDS] = { 0 }, first = word & ~(u64)(ARM_WORDS - 1), any = 0;
-    struct page_set *written = harvest->slot->log->written;
+    struct page_set *written = &harvest->slot->log->written;
 
     for (u64 i = word - first; i < ARM_WORDS; i++) {
         u64 mask = mask_of(harvest, first + i);
@@ -226,7 +226,7 @@ static void collect_region(const struct harvest *harvest, u64 word)
 /* What others have taken, and armed, before. */
 static void take_held(const struct harvest *harvest)
 {
-    struct page_set *held = harvest->slot->log->held[harvest->user];
+    struct page_set *held = &harvest->slot->log->held[harvest->user];
     u64 end = (harvest->end - 1) / PAGE_SET_WORD;
     u64 word = page_set_next(held, harvest->first / PAGE_SET_WORD);
 
@@ -243,7 +243,7 @@ void dirty_log_collect(struct vm_memory *vm, const struct memslot *slot, enum di
     TABLE_CACHE(cache);
     TLB_GATHER(gather, vm);
     const struct harvest harvest = { vm, slot, user, first, end, only, report, &cache, &gather };
-    const struct page_set *guide = only != NULL ? only : slot->log->written;
+    const struct page_set *guide = only != NULL ? only : &slot->log->written;
     u64 last = (end - 1) / PAGE_SET_WORD, word = page_set_next(guide, first / PAGE_SET_WORD);
 
     while (word <= last) {
@@ -280,8 +280,8 @@ static void harvest_slot(struct vm_memory *vm, const struct memslot *slot, enum 
         dirty_log_collect(vm, slot, user, first, end, NULL, report);
         return;
     }
-    copy_words(&harvest, log->written);
-    copy_words(&harvest, log->held[user]);
+    copy_words(&harvest, &log->written);
+    copy_words(&harvest, &log->held[user]);
 }
 
 /* The part of [first, first + npages) that the slot holds. False: none. */

@@ -78,18 +78,24 @@ void vm_memory_log_writes(struct vcpu_memory *vcpu, const u64 *gpas, unsigned co
 /* ---- inside mm/ */
 
 struct dirty_log {
+    struct page_set written; /* gfns */
     /* set once: */
-    struct page_set *written; /* gfns */
     bool lazy;
     /* atomic: */
     bool armed; /* the start is over: what is not in `written` is armed (mm/audit.c) */
     /* atomic: somebody collects, or changes what follows: */
     u32 busy;
     /* who is `busy`: */
-    struct page_set *held[DIRTY_USERS]; /* what others have collected and it has not; NULL: no user */
+    struct page_set held[DIRTY_USERS]; /* what others have collected and it has not; all zeros: no user */
     bool manual[DIRTY_USERS];
     unsigned users;
 };
+
+/* By who is not `busy`: it may have changed since. */
+static inline bool dirty_log_is_user(const struct dirty_log *log, enum dirty_user user)
+{
+    return __atomic_load_n(&log->held[user].chunks, __ATOMIC_RELAXED) != NULL;
+}
 
 /* Not used by any slot any more. */
 void dirty_log_destroy(struct dirty_log *log);

@@ -1,31 +1,31 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Dirty logs begin, end, and move with their slots: see mm/dirty_log.h for the order of steps. */
 #include "mm/dirty_internal.h"
-#include "mm/pool.h"
+#include "mm/mem.h"
 #include "mm/port.h"
 #include "mm/tlb.h"
 #include "mm/vm.h"
 
-POOL(log_pool, struct dirty_log);
-
 void dirty_log_destroy(struct dirty_log *log)
 {
-    for (unsigned user = 0; user < DIRTY_USERS; user++)
-        page_set_destroy(log->held[user]);
-    page_set_destroy(log->written);
-    pool_free(&log_pool, log);
+    for (unsigned user = 0; user < DIRTY_USERS; user++) {
+        if (dirty_log_is_user(log, user))
+            page_set_release(&log->held[user]);
+    }
+    page_set_release(&log->written);
+    memslot_free_log(log);
 }
 
 /* With no user yet. NULL: no memory. */
 static struct dirty_log *create(gfn_t first, u64 npages, bool full, bool lazy)
 {
-    struct dirty_log *log = pool_alloc(&log_pool);
+    struct dirty_log *log = memslot_alloc_log();
 
     if (log == NULL)
         return NULL;
     log->lazy = lazy;
-    if (page_set_create(first.v, first.v + npages, full, &log->written) != 0) {
-        pool_free(&log_pool, log);
+    if (page_set_init(&log->written, first.v, first.v + npages, full) != 0) {
+        memslot_free_log(log);
         return NULL;
     }
     return log;
@@ -34,13 +34,10 @@ static struct dirty_log *create(gfn_t first, u64 npages, bool full, bool lazy)
 /* The log is this one's alone, or between begin and end. 0, -EEXIST, -ENOMEM. */
 static int add_user(struct dirty_log *log, enum dirty_user user, u32 flags, bool full)
 {
-    struct page_set *held;
-
-    if (log->held[user] != NULL)
+    if (dirty_log_is_user(log, user))
         return -EEXIST;
-    if (page_set_create(log->written->first, log->written->end, full, &held) != 0)
+    if (page_set_init(&log->held[user], log->written.first, log->written.end, full) != 0)
         return -ENOMEM;
-    log->held[user] = held;
     log->manual[user] = flags & DIRTY_MANUAL;
     log->users++;
     return 0;
@@ -54,7 +51,7 @@ struct dirty_log *dirty_log_create_moved(gfn_t first, u64 npages, const struct d
     if (log != NULL)
         log->armed = true;
     for (unsigned user = 0; user < DIRTY_USERS && log != NULL; user++) {
-        if (from->held[user] != NULL &&
+        if (dirty_log_is_user(from, user) &&
             add_user(log, (enum dirty_user)user, from->manual[user] ? DIRTY_MANUAL : 0, false) != 0) {
             dirty_log_destroy(log);
             log = NULL;
@@ -78,12 +75,24 @@ static void move_pages(struct page_set *to, u64 to_first, const struct page_set 
 void dirty_log_move(struct dirty_log *to, gfn_t to_first, struct dirty_log *from, gfn_t from_first)
 {
     dirty_log_begin(from);
-    move_pages(to->written, to_first.v, from->written, from_first.v);
+    move_pages(&to->written, to_first.v, &from->written, from_first.v);
     for (unsigned user = 0; user < DIRTY_USERS; user++) {
-        if (from->held[user] != NULL)
-            move_pages(to->held[user], to_first.v, from->held[user], from_first.v);
+        if (dirty_log_is_user(from, user))
+            move_pages(&to->held[user], to_first.v, &from->held[user], from_first.v);
     }
     dirty_log_end(from);
+}
+
+/* The pages of the region at `region` that are the slot's: what else lies in the first and in the last one is another's. */
+static void mask_region(u64 words[ARM_WORDS], const struct memslot *slot, u64 region)
+{
+    u64 first = slot->base.v > region ? slot->base.v : region, end = memslot_end(slot).v;
+
+    if (end > region + EPT_ENTRIES)
+        end = region + EPT_ENTRIES;
+    memset(words, 0, ARM_WORDS * sizeof(words[0]));
+    for (u64 word = first / PAGE_SET_WORD; word * PAGE_SET_WORD < end; word++)
+        words[word % ARM_WORDS] = dirty_log_mask(word, first, end);
 }
 
 /* Arms the whole slot, one region after the other. */
@@ -96,11 +105,11 @@ static void arm_all(struct vm_memory *vm, const struct memslot *slot)
     while (at.v < memslot_end(slot).v) {
         u64 words[ARM_WORDS];
 
-        /* What else lies in the first and in the last region is another slot's. */
-        for (unsigned i = 0; i < ARM_WORDS; i++)
-            words[i] = dirty_log_mask(at.v / PAGE_SET_WORD + i, slot->base.v, memslot_end(slot).v);
+        mask_region(words, slot, at.v);
         at = dirty_log_arm_region(vm, slot, at, words, &cache, &gather);
-        port_yield();
+        /* One region at a time is a bounded step. */
+        if (at.v < memslot_end(slot).v)
+            port_yield();
     }
     tlb_gather_finish(&gather);
 }
@@ -108,12 +117,11 @@ static void arm_all(struct vm_memory *vm, const struct memslot *slot)
 /* A slot like `old`, with another log, takes its place. */
 static int replace_log(struct vm_memory *vm, struct memslot *old, struct dirty_log *log, struct memslot **replaced)
 {
-    struct memslot wanted = *old;
+    struct memslot *slot = memslot_create(old);
 
-    wanted.log = log;
-    struct memslot *slot = memslot_create(&wanted);
     if (slot == NULL)
         return -ENOMEM;
+    slot->log = log;
     /* Before the slot says so: who finds it 0 has found no log either. */
     if (log != NULL)
         atomic_add(&vm->logging, 1);
@@ -173,8 +181,7 @@ int vm_memory_start_log(struct vm_memory *vm, u32 id, enum dirty_user user, u32 
 static void remove_user(struct dirty_log *log, enum dirty_user user)
 {
     dirty_log_begin(log);
-    page_set_destroy(log->held[user]);
-    log->held[user] = NULL;
+    page_set_release(&log->held[user]);
     log->users--;
     dirty_log_end(log);
 }
@@ -186,7 +193,7 @@ int vm_memory_stop_log(struct vm_memory *vm, u32 id, enum dirty_user user)
     if (error != 0)
         return error;
     struct memslot *slot = memslots_find_id(memslots_active(&vm->slots), id), *plain;
-    if (slot == NULL || slot->log == NULL || user >= DIRTY_USERS || slot->log->held[user] == NULL) {
+    if (slot == NULL || slot->log == NULL || user >= DIRTY_USERS || !dirty_log_is_user(slot->log, user)) {
         error = -ENOENT;
     } else if (slot->log->users > 1) {
         remove_user(slot->log, user);

@@ -57,7 +57,7 @@ static inline void log_write(struct vcpu_memory *vcpu, gfn_t gfn)
     struct memslot_set *set = memslots_read_begin_on(&vm->slots, at);
     const struct memslot *slot = vcpu_memory_slot(vcpu, set, gfn);
     if (slot != NULL && slot->log != NULL)
-        page_set_add(slot->log->written, gfn.v);
+        page_set_add(&slot->log->written, gfn.v);
     memslots_read_end_on(set, at);
 }
 

@@ -97,7 +97,7 @@ struct interval_node *interval_tree_next(const struct interval_node *node, u64 f
         do {
             const struct rb_node *from = at;
 
-            at = at->parent;
+            at = rb_parent(at);
             if (at == NULL || (from == at->child[0] && interval_of(at)->first > last))
                 return NULL;
             if (from == at->child[0])

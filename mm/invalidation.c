@@ -76,7 +76,7 @@ static void zap(struct vm_memory *vm, const struct memslot *slot, gfn_t first, g
 static void mark_dirty(struct vm_memory *vm, const struct memslot *slot, gfn_t first, gfn_t end)
 {
     if (slot->log != NULL)
-        page_set_add_range(slot->log->written, first.v, end.v);
+        page_set_add_range(&slot->log->written, first.v, end.v);
 }
 
 void invalidation_mark_dirty(const struct invalidation *invalidation)

@@ -8,6 +8,11 @@
 #include "mm/vm_memory.h"
 
 POOL(memslot_pool, struct memslot);
+static_assert(sizeof(struct dirty_log) <= sizeof(struct memslot), "a log fits where a slot does");
+static_assert(POOL_HEADER % CACHE_LINE == 0, "slots begin with a cache line");
+static_assert(offsetof(struct memslot, by_gfn[2]) == CACHE_LINE, "all for a search by gfn lies in one");
+static_assert(offsetof(struct memslot, by_id[2]) == 2 * CACHE_LINE, "all for a search by id too");
+static_assert(offsetof(struct memslot, by_hva[1]) == 3 * CACHE_LINE, "and each set's for one by hva");
 
 struct memslot *memslot_create(const struct memslot *wanted)
 {
@@ -15,15 +20,21 @@ struct memslot *memslot_create(const struct memslot *wanted)
 
     if (slot == NULL)
         return NULL;
-    *slot = *wanted;
+    /* Nothing else: `wanted` may be a slot that is in sets, and on its way out there. */
+    slot->base = wanted->base;
+    slot->npages = wanted->npages;
+    slot->id = wanted->id;
+    slot->flags = wanted->flags;
+    slot->largest = wanted->largest;
+    slot->backing = wanted->backing;
+    slot->offset = wanted->offset;
+    slot->log = wanted->log;
     backing_get(slot->backing);
-    for (unsigned i = 0; i < 2; i++) {
-        struct interval_node *interval = &slot->node[i].by_hva;
 
-        /* `wanted` may be the copy of a slot that is in sets, and on its way out there. */
-        slot->node[i] = (struct memslot_node){ 0 };
-        interval->first = backing_hva(slot->backing).v + slot->offset * PAGE_SIZE;
-        interval->last = interval->first + slot->npages * PAGE_SIZE - 1;
+    u64 first = backing_hva(slot->backing).v + slot->offset * PAGE_SIZE;
+    for (unsigned i = 0; i < 2; i++) {
+        slot->by_hva[i].first = first;
+        slot->by_hva[i].last = first + slot->npages * PAGE_SIZE - 1;
     }
     return slot;
 }
@@ -34,6 +45,16 @@ void memslot_destroy(struct memslot *slot)
         dirty_log_destroy(slot->log);
     backing_put(slot->backing);
     pool_free(&memslot_pool, slot);
+}
+
+struct dirty_log *memslot_alloc_log(void)
+{
+    return pool_alloc(&memslot_pool);
+}
+
+void memslot_free_log(struct dirty_log *log)
+{
+    pool_free(&memslot_pool, log);
 }
 
 u64 memslot_permissions(const struct memslot *slot, bool writable)

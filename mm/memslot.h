@@ -10,31 +10,37 @@
 
 #include "mm/backing.h"
 #include "mm/interval_tree.h"
+#include "mm/striped.h"
 
 struct dirty_log;
 
-struct memslot_node {
-    struct rb_node by_gfn;
-    struct rb_node by_id;
-    struct interval_node by_hva;
-    bool invalid; /* in this set it is on its way out: nothing new is mapped (M3) */
-};
-
-struct memslot {
+/*
+ * Most of what an operation on one slot among many costs is cache misses on the way down the trees. So each search finds all
+ * that it looks at of a slot in one cache line, and what it changes there in one set is near when it changes the other.
+ */
+struct __attribute__((aligned(CACHE_LINE))) memslot {
+    /* set once: */
+    gfn_t base;
+    u64 npages;
+    /* whoever changes that set: */
+    struct rb_node by_gfn[2];
     /* set once: */
     u32 id;
     u32 flags;          /* MEMSLOT_READ_ONLY, see mm/vm_memory.h */
     enum level largest; /* of its EPT entries */
-    gfn_t base;
-    u64 npages;
+    /* whoever changes that set: */
+    bool invalid[2]; /* it is on its way out there: nothing new is mapped (M3) */
+    struct rb_node by_id[2];
+    /* set once: */
     struct backing *backing; /* a reference */
     u64 offset;              /* page of the backing that `base` shows */
-    struct dirty_log *log;   /* NULL: writes are not logged. Its last slot's to destroy */
     /* whoever changes that set: */
-    struct memslot_node node[2];
+    struct interval_node by_hva[2];
+    /* set once: */
+    struct dirty_log *log; /* NULL: writes are not logged. Its last slot's to destroy */
 };
 
-/* A copy of `wanted`, maybe a slot itself, with a reference to its backing, in no set yet. NULL: no memory. */
+/* What is set once is as in `wanted`, maybe a slot itself; with a reference to its backing, in no set yet. NULL: no memory. */
 struct memslot *memslot_create(const struct memslot *wanted);
 
 /* The permissions (EPT_READ | …) with which a page may be mapped at most; `writable` is backing_page.writable. */
@@ -42,6 +48,13 @@ u64 memslot_permissions(const struct memslot *slot, bool writable);
 
 /* In no set any more. Its log goes too: who gives that to another slot takes it out before. */
 void memslot_destroy(struct memslot *slot);
+
+/*
+ * All zeros, or NULL: no memory. Where there is a log there is a slot: so the log lies among the slots, and not alone in a frame
+ * that comes and goes with it.
+ */
+struct dirty_log *memslot_alloc_log(void);
+void memslot_free_log(struct dirty_log *log);
 
 static inline gfn_t memslot_end(const struct memslot *slot)
 {

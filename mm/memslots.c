@@ -6,24 +6,19 @@
 #include "mm/list.h"
 #include "mm/port.h"
 
-static struct memslot *slot_of(struct memslot_node *node, unsigned index)
-{
-    return container_of(node - index, struct memslot, node[0]);
-}
-
 static struct memslot *by_gfn(const struct rb_node *node, unsigned index)
 {
-    return slot_of(container_of(node, struct memslot_node, by_gfn), index);
+    return container_of(node - index, struct memslot, by_gfn[0]);
 }
 
 static struct memslot *by_id(const struct rb_node *node, unsigned index)
 {
-    return slot_of(container_of(node, struct memslot_node, by_id), index);
+    return container_of(node - index, struct memslot, by_id[0]);
 }
 
 static struct memslot *by_hva(const struct interval_node *node, unsigned index)
 {
-    return slot_of(container_of(node, struct memslot_node, by_hva), index);
+    return container_of(node - index, struct memslot, by_hva[0]);
 }
 
 void memslots_init(struct memslots *slots)
@@ -50,8 +45,10 @@ void memslots_read_end(struct memslot_set *set)
     memslots_read_end_on(set, stripe());
 }
 
-bool memslots_is_read(const struct memslot_set *set)
+/* Not a part of the loop that waits: it would prepare all addresses for rounds that hardly ever come. */
+__attribute__((noinline)) bool memslots_is_read(const struct memslot_set *set)
 {
+#pragma GCC unroll 8
     for (unsigned i = 0; i < STRIPES; i++) {
         if (atomic_read(&set->readers[i].count) != 0)
             return true;
@@ -122,7 +119,7 @@ struct memslot *memslots_first_hva(struct memslot_set *set, hva_t first, hva_t l
 
 struct memslot *memslots_next_hva(struct memslot_set *set, const struct memslot *slot, hva_t first, hva_t last)
 {
-    const struct interval_node *found = interval_tree_next(&slot->node[set->index].by_hva, first.v, last.v);
+    const struct interval_node *found = interval_tree_next(&slot->by_hva[set->index], first.v, last.v);
 
     return found == NULL ? NULL : by_hva(found, set->index);
 }
@@ -136,7 +133,7 @@ struct memslot *memslots_first(const struct memslot_set *set)
 
 struct memslot *memslots_next(const struct memslot_set *set, const struct memslot *slot)
 {
-    const struct rb_node *node = rb_next(&slot->node[set->index].by_gfn);
+    const struct rb_node *node = rb_next(&slot->by_gfn[set->index]);
 
     return node == NULL ? NULL : by_gfn(node, set->index);
 }
@@ -179,85 +176,96 @@ struct place {
     unsigned side;
 };
 
-static struct place place_by_gfn(const struct memslot_set *set, const struct memslot *slot)
+static void place_by_gfn(const struct memslot_set *set, const struct memslot *slot, struct place *place)
 {
-    struct place place = { NULL, 0 };
+    struct memslot *parent = NULL;
+    unsigned side = 0;
 
-    for (const struct rb_node *at = set->by_gfn.root; at != NULL; at = at->child[place.side]) {
-        place.parent = by_gfn(at, set->index);
+    for (const struct rb_node *at = set->by_gfn.root; at != NULL; at = at->child[side]) {
+        parent = by_gfn(at, set->index);
         /* Both neighbours lie on the way, so who overlaps a slot meets one that it overlaps (M7). */
-        assert(!memslot_holds(place.parent, slot->base) && !memslot_holds(slot, place.parent->base));
-        place.side = slot->base.v > place.parent->base.v;
+        assert(!memslot_holds(parent, slot->base) && !memslot_holds(slot, parent->base));
+        side = slot->base.v > parent->base.v;
     }
-    return place;
+    *place = (struct place){ parent, side };
 }
 
-static struct place place_by_id(const struct memslot_set *set, const struct memslot *slot)
+static void place_by_id(const struct memslot_set *set, const struct memslot *slot, struct place *place)
 {
-    struct place place = { NULL, 0 };
+    struct memslot *parent = NULL;
+    unsigned side = 0;
 
-    for (const struct rb_node *at = set->by_id.root; at != NULL; at = at->child[place.side]) {
-        place.parent = by_id(at, set->index);
-        assert(slot->id != place.parent->id);
-        place.side = slot->id > place.parent->id;
+    for (const struct rb_node *at = set->by_id.root; at != NULL; at = at->child[side]) {
+        parent = by_id(at, set->index);
+        assert(slot->id != parent->id);
+        side = slot->id > parent->id;
     }
-    return place;
+    *place = (struct place){ parent, side };
 }
 
-static struct place place_by_hva(const struct memslot_set *set, struct memslot *slot)
+static void place_by_hva(const struct memslot_set *set, struct memslot *slot, struct place *place)
 {
-    struct place place;
-    const struct rb_node *at = interval_tree_place(&set->by_hva, &slot->node[set->index].by_hva, &place.side);
+    const struct rb_node *at = interval_tree_place(&set->by_hva, &slot->by_hva[set->index], &place->side);
 
-    place.parent = at == NULL ? NULL : by_hva(container_of(at, struct interval_node, rb), set->index);
-    return place;
+    place->parent = at == NULL ? NULL : by_hva(container_of(at, struct interval_node, rb), set->index);
 }
 
 /* What a change does in each set; NULL is nothing. */
 struct edit {
     struct memslot *remove, *insert, *invalidate;
     struct memslot *replace, *by; /* the id and the pages of the backing are the same */
-    /* Of `insert` or `by`, once the first set was edited: */
-    bool placed;
+};
+
+/* Where `insert` or `by` goes: not said where `known` is not set, so that a change that needs none does not clear it. */
+struct places {
+    bool known; /* the first set was edited */
     struct place by_gfn, by_id, by_hva;
 };
 
-static struct memslot_node *parent_node(const struct memslot_set *set, const struct place *place)
+static void insert_by_gfn(struct memslot_set *set, struct memslot *slot, const struct place *place)
 {
-    return place->parent == NULL ? NULL : &place->parent->node[set->index];
+    struct rb_node *parent = place->parent == NULL ? NULL : &place->parent->by_gfn[set->index];
+
+    rb_insert(&set->by_gfn, &slot->by_gfn[set->index], parent, place->side);
+}
+
+static void insert_by_id(struct memslot_set *set, struct memslot *slot, const struct place *place)
+{
+    struct rb_node *parent = place->parent == NULL ? NULL : &place->parent->by_id[set->index];
+
+    rb_insert(&set->by_id, &slot->by_id[set->index], parent, place->side);
+}
+
+static void insert_by_hva(struct memslot_set *set, struct memslot *slot, const struct place *place)
+{
+    struct rb_node *parent = place->parent == NULL ? NULL : &place->parent->by_hva[set->index].rb;
+
+    rb_insert(&set->by_hva, &slot->by_hva[set->index].rb, parent, place->side);
 }
 
 /*
  * Both sets have had the same edits, so their trees have the same shape (M5): the place that was found in the first one
  * is the place in the second one, and its nodes need not be looked through.
  */
-static void insert_into(struct memslot_set *set, struct edit *edit)
+static void insert_into(struct memslot_set *set, struct memslot *slot, struct places *places)
 {
-    struct memslot *slot = edit->insert;
-    struct memslot_node *node = &slot->node[set->index], *parent;
-
-    if (!edit->placed) {
-        edit->by_gfn = place_by_gfn(set, slot);
-        edit->by_id = place_by_id(set, slot);
-        edit->by_hva = place_by_hva(set, slot);
-        edit->placed = true;
+    if (!places->known) {
+        place_by_gfn(set, slot, &places->by_gfn);
+        place_by_id(set, slot, &places->by_id);
+        place_by_hva(set, slot, &places->by_hva);
+        places->known = true;
     }
-    parent = parent_node(set, &edit->by_gfn);
-    rb_insert(&set->by_gfn, &node->by_gfn, parent == NULL ? NULL : &parent->by_gfn, edit->by_gfn.side);
-    parent = parent_node(set, &edit->by_id);
-    rb_insert(&set->by_id, &node->by_id, parent == NULL ? NULL : &parent->by_id, edit->by_id.side);
-    parent = parent_node(set, &edit->by_hva);
-    rb_insert(&set->by_hva, &node->by_hva.rb, parent == NULL ? NULL : &parent->by_hva.rb, edit->by_hva.side);
+    insert_by_gfn(set, slot, &places->by_gfn);
+    insert_by_id(set, slot, &places->by_id);
+    insert_by_hva(set, slot, &places->by_hva);
     set->count++;
 }
 
 static void remove_from(struct memslot_set *set, struct memslot *slot)
 {
-    struct memslot_node *node = &slot->node[set->index];
-
-    rb_erase(&set->by_gfn, &node->by_gfn);
-    rb_erase(&set->by_id, &node->by_id);
-    interval_tree_remove(&set->by_hva, &node->by_hva);
+    rb_erase(&set->by_gfn, &slot->by_gfn[set->index]);
+    rb_erase(&set->by_id, &slot->by_id[set->index]);
+    interval_tree_remove(&set->by_hva, &slot->by_hva[set->index]);
     set->count--;
 }
 
@@ -267,37 +275,35 @@ static bool shows_the_same(const struct memslot *a, const struct memslot *b)
 }
 
 /* By id and by hva the new slot stands where the old one stood, and most often by gfn too: those trees are not searched. */
-static void replace_in(struct memslot_set *set, struct edit *edit)
+static void replace_in(struct memslot_set *set, struct memslot *old, struct memslot *slot, struct places *places)
 {
-    struct memslot_node *old = &edit->replace->node[set->index], *node = &edit->by->node[set->index];
+    unsigned index = set->index;
 
-    rb_replace(&set->by_id, &old->by_id, &node->by_id);
-    interval_tree_replace(&set->by_hva, &old->by_hva, &node->by_hva);
-    if (edit->replace->base.v == edit->by->base.v) {
-        rb_replace(&set->by_gfn, &old->by_gfn, &node->by_gfn);
+    rb_replace(&set->by_id, &old->by_id[index], &slot->by_id[index]);
+    interval_tree_replace(&set->by_hva, &old->by_hva[index], &slot->by_hva[index]);
+    if (old->base.v == slot->base.v) {
+        rb_replace(&set->by_gfn, &old->by_gfn[index], &slot->by_gfn[index]);
         return;
     }
-    rb_erase(&set->by_gfn, &old->by_gfn);
-    if (!edit->placed)
-        edit->by_gfn = place_by_gfn(set, edit->by);
-    edit->placed = true;
-
-    struct memslot_node *parent = parent_node(set, &edit->by_gfn);
-    rb_insert(&set->by_gfn, &node->by_gfn, parent == NULL ? NULL : &parent->by_gfn, edit->by_gfn.side);
+    rb_erase(&set->by_gfn, &old->by_gfn[index]);
+    if (!places->known)
+        place_by_gfn(set, slot, &places->by_gfn);
+    places->known = true;
+    insert_by_gfn(set, slot, &places->by_gfn);
 }
 
-static void edit_set(struct memslot_set *set, struct edit *edit, u64 generation)
+static void edit_set(struct memslot_set *set, const struct edit *edit, struct places *places, u64 generation)
 {
     /* A reader remembered it, and has left; what it remembered may go (M6). */
     __atomic_store_n(&set->last_used, NULL, __ATOMIC_RELAXED);
     if (edit->remove != NULL)
         remove_from(set, edit->remove);
     if (edit->insert != NULL)
-        insert_into(set, edit);
+        insert_into(set, edit->insert, places);
     if (edit->replace != NULL)
-        replace_in(set, edit);
+        replace_in(set, edit->replace, edit->by, places);
     if (edit->invalidate != NULL)
-        edit->invalidate->node[set->index].invalid = true;
+        edit->invalidate->invalid[set->index] = true;
     set->generation = generation;
 }
 
@@ -314,15 +320,17 @@ static void publish(struct memslots *slots, const struct memslot_set *set)
 }
 
 /* Makes one edit in the set that nobody reads, shows that set to readers, and edits the other one too (M1, M5). */
-static void change(struct memslots *slots, struct edit *edit)
+static void change(struct memslots *slots, const struct edit *edit)
 {
     struct memslot_set *old = memslots_active(slots), *other = &slots->set[!old->index];
+    struct places places;
 
     assert(is_changing(slots));
+    places.known = false;
     slots->generation++;
-    edit_set(other, edit, slots->generation);
+    edit_set(other, edit, &places, slots->generation);
     publish(slots, other);
-    edit_set(old, edit, slots->generation);
+    edit_set(old, edit, &places, slots->generation);
 }
 
 void memslots_insert(struct memslots *slots, struct memslot *slot)

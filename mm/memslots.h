@@ -100,7 +100,7 @@ struct memslot *memslots_next(const struct memslot_set *set, const struct memslo
 /* Whether the slot is on its way out: nothing new is mapped (M3). */
 static inline bool memslots_is_invalid(const struct memslot_set *set, const struct memslot *slot)
 {
-    return slot->node[set->index].invalid;
+    return slot->invalid[set->index];
 }
 
 /*

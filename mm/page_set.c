@@ -11,31 +11,59 @@ enum { CHUNKS_PER_FRAME = PAGE_SIZE / sizeof(struct page_set_chunk *), SUMMARIES
 POOL(set_pool, struct page_set);
 POOL(chunk_pool, struct page_set_chunk);
 
-int page_set_create(u64 first, u64 end, bool full, struct page_set **set)
+/* Room for more pointers than are in the set itself. NULL: no memory. */
+__attribute__((noinline)) static struct page_set_chunk **make_chunks(struct page_set *set, u64 count)
 {
-    u64 first_chunk = first / PAGE_SET_CHUNK, chunk_count = (end - 1) / PAGE_SET_CHUNK - first_chunk + 1;
     unsigned order = 0;
     pfn_t frame;
 
-    assert(first < end);
-    while (order <= FRAME_MAX_ORDER && (u64)CHUNKS_PER_FRAME << order < chunk_count)
+    while (order <= FRAME_MAX_ORDER && (u64)CHUNKS_PER_FRAME << order < count)
         order++;
+    if (order > FRAME_MAX_ORDER || frame_alloc(order, FRAME_CONTROL, &frame) != 0)
+        return NULL;
+    set->order = order;
+    return port_frame_address(frame);
+}
 
+int page_set_init(struct page_set *set, u64 first, u64 end, bool full)
+{
+    u64 first_chunk = first / PAGE_SET_CHUNK, chunk_count = (end - 1) / PAGE_SET_CHUNK - first_chunk + 1;
+    struct page_set_chunk **chunks = chunk_count <= PAGE_SET_FEW ? set->few : make_chunks(set, chunk_count);
+
+    assert(first < end);
+    if (chunks == NULL)
+        return -ENOMEM;
+    for (u64 i = 0; i < chunk_count; i++)
+        chunks[i] = full ? PAGE_SET_ALL : NULL;
+    set->first = first;
+    set->end = end;
+    set->first_chunk = first_chunk;
+    set->chunk_count = (u32)chunk_count;
+    set->chunks = chunks;
+    return 0;
+}
+
+void page_set_release(struct page_set *set)
+{
+    for (u64 i = 0; i < set->chunk_count; i++) {
+        if (set->chunks[i] != NULL && set->chunks[i] != PAGE_SET_ALL)
+            pool_free(&chunk_pool, set->chunks[i]);
+    }
+    if (set->chunk_count > PAGE_SET_FEW)
+        frame_free(port_frame_of(set->chunks), set->order, FRAME_CONTROL);
+    *set = (struct page_set){ 0 };
+}
+
+int page_set_create(u64 first, u64 end, bool full, struct page_set **set)
+{
     struct page_set *created = pool_alloc(&set_pool);
+
     if (created == NULL)
         return -ENOMEM;
-    if (order > FRAME_MAX_ORDER || frame_alloc(order, FRAME_CONTROL, &frame) != 0) {
+    if (page_set_init(created, first, end, full) != 0) {
         pool_free(&set_pool, created);
         return -ENOMEM;
     }
-    *created = (struct page_set){ .first = first,
-                                  .end = end,
-                                  .first_chunk = first_chunk,
-                                  .chunk_count = chunk_count,
-                                  .order = order,
-                                  .chunks = port_frame_address(frame) };
-    for (u64 i = 0; i < (u64)CHUNKS_PER_FRAME << order; i++)
-        created->chunks[i] = full ? PAGE_SET_ALL : NULL;
     *set = created;
     return 0;
 }
@@ -44,11 +72,7 @@ void page_set_destroy(struct page_set *set)
 {
     if (set == NULL)
         return;
-    for (u64 i = 0; i < set->chunk_count; i++) {
-        if (set->chunks[i] != NULL && set->chunks[i] != PAGE_SET_ALL)
-            pool_free(&chunk_pool, set->chunks[i]);
-    }
-    frame_free(port_frame_of(set->chunks), set->order, FRAME_CONTROL);
+    page_set_release(set);
     pool_free(&set_pool, set);
 }
 

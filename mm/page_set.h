@@ -18,19 +18,24 @@
 
 enum { PAGE_SET_WORD = 64, PAGE_SET_WORDS = 256, PAGE_SET_CHUNK = PAGE_SET_WORD * PAGE_SET_WORDS };
 
+/* Most sets are small: they need no memory but their own before something is put into them. */
+enum { PAGE_SET_FEW = 2 };
+
 struct page_set_chunk {
     u64 words[PAGE_SET_WORDS];
     u64 summary[PAGE_SET_WORDS / PAGE_SET_WORD]; /* a bit for each word: it may have something */
 };
 
+/* It is not copied: `chunks` may point into it. */
 struct page_set {
     /* set once: */
     u64 first, end;  /* pages */
     u64 first_chunk; /* the number of the first chunk: `first` / PAGE_SET_CHUNK */
-    u64 chunk_count;
-    unsigned order; /* of the block of frames with `chunks` */
-    /* atomic: NULL: nothing is in it; PAGE_SET_ALL: everything is */
-    struct page_set_chunk **chunks;
+    u32 chunk_count;
+    u32 order;                      /* of the block of frames with `chunks` */
+    struct page_set_chunk **chunks; /* `few`, where that is enough */
+    /* atomic: each NULL: nothing is in it; PAGE_SET_ALL: everything is */
+    struct page_set_chunk *few[PAGE_SET_FEW];
 };
 
 #define PAGE_SET_ALL ((struct page_set_chunk *)1)
@@ -41,6 +46,10 @@ int page_set_create(u64 first, u64 end, bool full, struct page_set **set);
 
 /* Nobody uses it any more. NULL is allowed. */
 void page_set_destroy(struct page_set *set);
+
+/* The same for a set that is a part of something else: `set`, which is all zeros then, or still. */
+int page_set_init(struct page_set *set, u64 first, u64 end, bool full);
+void page_set_release(struct page_set *set);
 
 /* The chunk, which is there or is made. NULL: everything is in it; so it is from now on where it cannot be made. */
 struct page_set_chunk *page_set_make_chunk(struct page_set *set, u64 index);

@@ -21,7 +21,8 @@ static u8 *object_at(struct pool_page *page, u32 index)
     return (u8 *)page + POOL_HEADER + index * page->pool->size;
 }
 
-static struct pool_page *page_create(struct pool *pool)
+/* Rare, and kept out of the way of what is not. */
+__attribute__((noinline)) static struct pool_page *page_create(struct pool *pool)
 {
     pfn_t frame;
 

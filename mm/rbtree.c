@@ -7,7 +7,27 @@
 
 static bool is_red(const struct rb_node *node)
 {
-    return node != NULL && node->red;
+    return node != NULL && rb_is_red(node);
+}
+
+static void set_parent(struct rb_node *node, const struct rb_node *parent)
+{
+    node->parent_and_red = (uintptr_t)parent | (node->parent_and_red & RB_RED);
+}
+
+static void set_red(struct rb_node *node)
+{
+    node->parent_and_red |= RB_RED;
+}
+
+static void set_black(struct rb_node *node)
+{
+    node->parent_and_red &= ~(uintptr_t)RB_RED;
+}
+
+static void set_color_of(struct rb_node *node, const struct rb_node *like)
+{
+    node->parent_and_red = (node->parent_and_red & ~(uintptr_t)RB_RED) | (like->parent_and_red & RB_RED);
 }
 
 static void update(struct rb_tree *tree, struct rb_node *node)
@@ -20,18 +40,20 @@ static void update(struct rb_tree *tree, struct rb_node *node)
 static void update_upwards(struct rb_tree *tree, struct rb_node *node)
 {
     while (tree->update != NULL && node != NULL && tree->update(node))
-        node = node->parent;
+        node = rb_parent(node);
 }
 
 /* Puts `by`, which may be NULL, in the place that `node` has below its parent. */
 static void replace(struct rb_tree *tree, const struct rb_node *node, struct rb_node *by)
 {
-    if (node->parent == NULL)
+    struct rb_node *parent = rb_parent(node);
+
+    if (parent == NULL)
         tree->root = by;
     else
-        node->parent->child[node == node->parent->child[1]] = by;
+        parent->child[node == parent->child[1]] = by;
     if (by != NULL)
-        by->parent = node->parent;
+        set_parent(by, parent);
 }
 
 /* Moves `node` down to `side`; its child of the other side comes up. */
@@ -42,16 +64,16 @@ static void rotate(struct rb_tree *tree, struct rb_node *node, unsigned side)
     replace(tree, node, up);
     node->child[!side] = up->child[side];
     if (node->child[!side] != NULL)
-        node->child[!side]->parent = node;
+        set_parent(node->child[!side], node);
     up->child[side] = node;
-    node->parent = up;
+    set_parent(node, up);
     update(tree, node);
     update(tree, up);
 }
 
 void rb_insert(struct rb_tree *tree, struct rb_node *node, struct rb_node *parent, unsigned side)
 {
-    *node = (struct rb_node){ .parent = parent, .red = true };
+    *node = (struct rb_node){ .parent_and_red = (uintptr_t)parent | RB_RED };
     if (parent == NULL) {
         assert(tree->root == NULL);
         tree->root = node;
@@ -62,14 +84,15 @@ void rb_insert(struct rb_tree *tree, struct rb_node *node, struct rb_node *paren
     update(tree, node);
     update_upwards(tree, parent);
 
-    while (parent = node->parent, is_red(parent)) {
-        struct rb_node *grandparent = parent->parent; /* there is one: the root is black */
+    while (parent = rb_parent(node), is_red(parent)) {
+        struct rb_node *grandparent = rb_parent(parent); /* there is one: the root is black */
         unsigned at = parent == grandparent->child[1];
         struct rb_node *uncle = grandparent->child[!at];
 
         if (is_red(uncle)) {
-            parent->red = uncle->red = false;
-            grandparent->red = true;
+            set_black(parent);
+            set_black(uncle);
+            set_red(grandparent);
             node = grandparent;
             continue;
         }
@@ -77,12 +100,12 @@ void rb_insert(struct rb_tree *tree, struct rb_node *node, struct rb_node *paren
             rotate(tree, parent, at);
             parent = node;
         }
-        parent->red = false;
-        grandparent->red = true;
+        set_black(parent);
+        set_red(grandparent);
         rotate(tree, grandparent, !at);
         break;
     }
-    tree->root->red = false;
+    set_black(tree->root);
 }
 
 /* Every path through `node`, a child of `parent` and maybe NULL, has one black node too few. */
@@ -92,32 +115,32 @@ static void erase_fixup(struct rb_tree *tree, struct rb_node *node, struct rb_no
         unsigned at = parent->child[0] != node;
         struct rb_node *sibling = parent->child[!at]; /* there is one: its paths have at least two black nodes */
 
-        if (sibling->red) {
-            sibling->red = false;
-            parent->red = true;
+        if (rb_is_red(sibling)) {
+            set_black(sibling);
+            set_red(parent);
             rotate(tree, parent, at);
             sibling = parent->child[!at];
         }
         if (!is_red(sibling->child[0]) && !is_red(sibling->child[1])) {
-            sibling->red = true;
+            set_red(sibling);
             node = parent;
-            parent = node->parent;
+            parent = rb_parent(node);
             continue;
         }
         if (!is_red(sibling->child[!at])) {
-            sibling->child[at]->red = false;
-            sibling->red = true;
+            set_black(sibling->child[at]);
+            set_red(sibling);
             rotate(tree, sibling, !at);
             sibling = parent->child[!at];
         }
-        sibling->red = parent->red;
-        parent->red = false;
-        sibling->child[!at]->red = false;
+        set_color_of(sibling, parent);
+        set_black(parent);
+        set_black(sibling->child[!at]);
         rotate(tree, parent, at);
         return;
     }
     if (node != NULL)
-        node->red = false;
+        set_black(node);
 }
 
 static struct rb_node *leftmost(struct rb_node *node)
@@ -135,30 +158,30 @@ void rb_erase(struct rb_tree *tree, struct rb_node *node)
 
     if (node->child[0] == NULL || node->child[1] == NULL) {
         child = node->child[node->child[0] == NULL];
-        parent = node->parent;
-        red = node->red;
+        parent = rb_parent(node);
+        red = rb_is_red(node);
         replace(tree, node, child);
         above = parent;
     } else {
         struct rb_node *next = leftmost(node->child[1]);
 
         child = next->child[1];
-        parent = next->parent == node ? next : next->parent;
-        red = next->red;
+        parent = rb_parent(next) == node ? next : rb_parent(next);
+        red = rb_is_red(next);
         if (parent != next) {
             replace(tree, next, child);
             next->child[1] = node->child[1];
-            next->child[1]->parent = next;
+            set_parent(next->child[1], next);
         }
         next->child[0] = node->child[0];
-        next->child[0]->parent = next;
-        next->red = node->red;
+        set_parent(next->child[0], next);
+        set_color_of(next, node);
         replace(tree, node, next);
         /* It carries what belonged to its old place: whether that changes says nothing about the nodes above. */
-        for (struct rb_node *at = parent; at != next; at = at->parent)
+        for (struct rb_node *at = parent; at != next; at = rb_parent(at))
             update(tree, at);
         update(tree, next);
-        above = next->parent;
+        above = rb_parent(next);
     }
     update_upwards(tree, above);
     if (!red)
@@ -175,17 +198,26 @@ struct rb_node *rb_next(const struct rb_node *node)
 {
     if (node->child[1] != NULL)
         return leftmost(node->child[1]);
-    while (node->parent != NULL && node == node->parent->child[1])
-        node = node->parent;
-    return node->parent;
+
+    struct rb_node *parent = rb_parent(node);
+    while (parent != NULL && node == parent->child[1]) {
+        node = parent;
+        parent = rb_parent(node);
+    }
+    return parent;
 }
 
 void rb_replace(struct rb_tree *tree, struct rb_node *old, struct rb_node *node)
 {
+    struct rb_node *parent = rb_parent(old);
+
     *node = *old;
-    replace(tree, old, node);
+    if (parent == NULL)
+        tree->root = node;
+    else
+        parent->child[old == parent->child[1]] = node;
     for (unsigned side = 0; side < 2; side++) {
         if (node->child[side] != NULL)
-            node->child[side]->parent = node;
+            set_parent(node->child[side], node);
     }
 }

@@ -9,10 +9,21 @@
 #include "mm/types.h"
 
 struct rb_node {
-    struct rb_node *parent;
+    uintptr_t parent_and_red; /* RB_RED besides the address */
     struct rb_node *child[2]; /* 0: smaller, 1: larger */
-    bool red;
 };
+
+enum { RB_RED = 1 };
+
+static inline struct rb_node *rb_parent(const struct rb_node *node)
+{
+    return (struct rb_node *)(node->parent_and_red & ~(uintptr_t)RB_RED);
+}
+
+static inline bool rb_is_red(const struct rb_node *node)
+{
+    return node->parent_and_red & RB_RED;
+}
 
 struct rb_tree {
     struct rb_node *root;

@@ -168,8 +168,8 @@ static void tell_others(const struct memslot *slot, const struct page_set *pages
 
     dirty_log_begin(log);
     for (unsigned user = 0; user < DIRTY_USERS && log->users > 1; user++) {
-        if (user != DIRTY_SNAPSHOT && log->held[user] != NULL)
-            page_set_add_set(log->held[user], pages);
+        if (user != DIRTY_SNAPSHOT && dirty_log_is_user(log, user))
+            page_set_add_set(&log->held[user], pages);
     }
     dirty_log_end(log);
 }

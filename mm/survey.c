@@ -99,7 +99,7 @@ void vm_memory_survey_tables(struct vm_memory *vm, struct table_survey *survey)
 
 static void survey_log(const struct memslot *slot, u64 from, u64 end, struct region_survey *survey)
 {
-    const struct page_set *written = slot->log->written;
+    const struct page_set *written = &slot->log->written;
 
     for (u64 word = page_set_next(written, from / PAGE_SET_WORD); word <= (end - 1) / PAGE_SET_WORD;
          word = page_set_next(written, word + 1)) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* So many records of slots that the pool of these needs a frame for the next one. */
+/* So many records of slots that the pool of these, which is that of their logs too, needs a frame for the next one. */
 #ifndef TESTS_UNIT_SLOT_ROOM_H
 #define TESTS_UNIT_SLOT_ROOM_H
 
@@ -10,8 +10,8 @@ struct slot_room {
     unsigned count;
 };
 
-/* Records like the one that is given. */
-static inline void fill_slot_room(const struct memslot *slot, struct slot_room *room)
+/* Records like the one that is given; there is room for `left` more. */
+static inline void fill_slot_room(const struct memslot *slot, unsigned left, struct slot_room *room)
 {
     struct memslot *taken;
 
@@ -24,6 +24,8 @@ static inline void fill_slot_room(const struct memslot *slot, struct slot_room *
         room->taken[room->count++] = taken;
     }
     port_host_give_back();
+    while (left-- > 0)
+        memslot_destroy(room->taken[--room->count]);
 }
 
 static inline void empty_slot_room(struct slot_room *room)

@@ -225,17 +225,17 @@ static void test_M5_finds_sets_that_differ(void **state)
     assert_found(&vm->slots.set[0].generation, 99, "M5");
     assert_found(&vm->slots.set[0].count, 2, "M5");
     assert_found(&vm->slots.set[1].count, 2, "M5");
-    slot->node[0].invalid = true;
+    slot->invalid[0] = true;
     assert_int_equal(mm_audit(), 1);
-    slot->node[0].invalid = false;
+    slot->invalid[0] = false;
     slot->id = 77;
     assert_int_equal(mm_audit(), 1);
     assert_non_null(strstr(port_host.last_log, "M5"));
     slot->id = 1;
     for (unsigned set = 0; set < 2; set++) {
-        rb_erase(&vm->slots.set[set].by_gfn, &slot->node[set].by_gfn);
+        rb_erase(&vm->slots.set[set].by_gfn, &slot->by_gfn[set]);
         assert_true(mm_audit() > 0);
-        rb_insert(&vm->slots.set[set].by_gfn, &slot->node[set].by_gfn, &below->node[set].by_gfn, 1);
+        rb_insert(&vm->slots.set[set].by_gfn, &slot->by_gfn[set], &below->by_gfn[set], 1);
     }
 }
 
@@ -246,10 +246,10 @@ static void test_M7_finds_overlaps(void **state)
     assert_found(&slot->npages, 1025, "M7");
     slot = memslots_find_id(memslots_active(&vm->slots), 2);
     unsigned active = vm->slots.active;
-    interval_tree_remove(&vm->slots.set[active].by_hva, &slot->node[active].by_hva);
+    interval_tree_remove(&vm->slots.set[active].by_hva, &slot->by_hva[active]);
     assert_int_equal(mm_audit(), 1);
     assert_non_null(strstr(port_host.last_log, "M7"));
-    interval_tree_insert(&vm->slots.set[active].by_hva, &slot->node[active].by_hva);
+    interval_tree_insert(&vm->slots.set[active].by_hva, &slot->by_hva[active]);
 }
 
 static void test_R3_finds_a_guest_frame_without_a_backing(void **state)
@@ -322,13 +322,13 @@ static void test_C10_finds_what_is_neither_armed_nor_in_the_log(void **state)
     assert_found(small, (*small & ~EPT_WRITE) | EPT_DIRTY | dirty, "C10");
     /* What is in the log may be written. */
     *written |= dirty;
-    page_set_add(log->written, 600);
+    page_set_add(&log->written, 600);
     assert_int_equal(mm_audit(), 0);
     /* All of a large page has to be. */
     *large |= EPT_WRITE;
-    page_set_add_range(log->written, 0, 512);
+    page_set_add_range(&log->written, 0, 512);
     assert_int_equal(mm_audit(), 0);
-    page_set_take(log->written, 511 / PAGE_SET_WORD, 1ull << 511 % PAGE_SET_WORD);
+    page_set_take(&log->written, 511 / PAGE_SET_WORD, 1ull << 511 % PAGE_SET_WORD);
     assert_int_equal(mm_audit(), 1);
     assert_non_null(strstr(port_host.last_log, "C10"));
     assert_non_null(strstr(port_host.last_log, "0x1ff"));

@@ -169,9 +169,12 @@ static void test_C10_a_slot_that_moved_has_its_log_with_it(void **state)
     assert_true(reported[2 * PAGES] && reported[2 * PAGES + 1]);
 }
 
+/* So many pages that a set of them needs a frame for its pointers. */
+enum { LARGE = (PAGE_SET_FEW + 1) * PAGE_SET_CHUNK };
+
 static void test_C10_reap_without_memory_leaves_all_where_it_is(void **state)
 {
-    struct page_set *report = new_report(0, SPACE);
+    struct page_set *report = new_report(0, LARGE);
 
     start_ring();
     write_pages(0, FIRST, 5);
@@ -187,7 +190,7 @@ static void test_C10_reap_without_memory_leaves_all_where_it_is(void **state)
 /* For the pointers of a set, and nothing for what comes in: all that the slot has in its log is reaped then. */
 static void test_C10_reap_with_little_memory_reaps_more(void **state)
 {
-    struct page_set *report = new_report(0, SPACE);
+    struct page_set *report = new_report(0, LARGE);
 
     start_ring();
     page_set_add(report, SPACE - 1);

@@ -212,7 +212,7 @@ static unsigned depth_of(const struct rb_node *node)
 {
     unsigned depth = 0;
 
-    for (; node != NULL; node = node->parent)
+    for (; node != NULL; node = rb_parent(node))
         depth++;
     return depth;
 }
@@ -231,9 +231,9 @@ static void test_M9_costs_grow_with_the_slots_in_use(void **state)
         many[i] = add(i, i * 2, 1, i % SPACE);
     for (unsigned index = 0; index < 2; index++) {
         for (u32 i = 0; i < MANY; i++) {
-            assert_true(depth_of(&many[i]->node[index].by_gfn) <= 2 * 13);
-            assert_true(depth_of(&many[i]->node[index].by_id) <= 2 * 13);
-            assert_true(depth_of(&many[i]->node[index].by_hva.rb) <= 2 * 13);
+            assert_true(depth_of(&many[i]->by_gfn[index]) <= 2 * 13);
+            assert_true(depth_of(&many[i]->by_id[index]) <= 2 * 13);
+            assert_true(depth_of(&many[i]->by_hva[index].rb) <= 2 * 13);
         }
     }
     for (u32 i = 0; i < MANY; i++) {

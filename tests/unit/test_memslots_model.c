@@ -93,12 +93,12 @@ static unsigned check_tree(const struct rb_node *node, const struct rb_node *par
 {
     if (node == NULL)
         return 0;
-    assert_ptr_equal(node->parent, parent);
-    assert_false(node->red && (parent == NULL || parent->red));
+    assert_ptr_equal(rb_parent(node), parent);
+    assert_false(rb_is_red(node) && (parent == NULL || rb_is_red(parent)));
     *count += 1;
     unsigned black = check_tree(node->child[0], node, count);
     assert_int_equal(check_tree(node->child[1], node, count), black);
-    return black + !node->red;
+    return black + !rb_is_red(node);
 }
 
 /* The largest end at and below `node`. */
@@ -131,22 +131,21 @@ static void check_trees(const struct memslot_set *set)
         check_max(set->by_hva.root);
     /* The order by gfn is check_order()'s. */
     for (const struct rb_node *node = rb_first(&set->by_id); node != NULL; node = rb_next(node)) {
-        const struct memslot_node *slot_node = container_of(node, struct memslot_node, by_id);
-        const struct memslot *slot = container_of(slot_node - set->index, struct memslot, node[0]);
+        const struct memslot *slot = container_of(node - set->index, struct memslot, by_id[0]);
 
         entry_of(&now, slot);
         assert_true(slot->id + 1ull > id);
         id = slot->id + 1ull;
     }
     for (const struct rb_node *node = rb_first(&set->by_hva); node != NULL; node = rb_next(node)) {
-        const struct memslot_node *slot_node = container_of(node, struct memslot_node, by_hva.rb);
-        const struct memslot *slot = container_of(slot_node - set->index, struct memslot, node[0]);
+        const struct interval_node *interval = container_of(node, struct interval_node, rb);
+        const struct memslot *slot = container_of(interval - set->index, struct memslot, by_hva[0]);
         const struct entry *entry = entry_of(&now, slot);
 
-        assert_true(slot_node->by_hva.first == hva_of(entry));
-        assert_true(slot_node->by_hva.last == hva_of(entry) + entry->npages * PAGE_SIZE - 1);
-        assert_true(slot_node->by_hva.first >= hva);
-        hva = slot_node->by_hva.first;
+        assert_true(interval->first == hva_of(entry));
+        assert_true(interval->last == hva_of(entry) + entry->npages * PAGE_SIZE - 1);
+        assert_true(interval->first >= hva);
+        hva = interval->first;
     }
 }
 

@@ -67,10 +67,10 @@ static unsigned check_node(const struct rb_node *node, const struct rb_node *par
 {
     if (node == NULL)
         return 0;
-    assert_ptr_equal(node->parent, parent);
+    assert_ptr_equal(rb_parent(node), parent);
     assert_true(member_of(node)->in_tree);
-    if (node->red)
-        assert_true(parent != NULL && !parent->red);
+    if (rb_is_red(node))
+        assert_true(parent != NULL && !rb_is_red(parent));
     if (depth > *height)
         *height = depth;
 
@@ -89,7 +89,7 @@ static unsigned check_node(const struct rb_node *node, const struct rb_node *par
     unsigned left = check_node(node->child[0], node, depth + 1, height);
     unsigned right = check_node(node->child[1], node, depth + 1, height);
     assert_int_equal(left, right);
-    return left + !node->red;
+    return left + !rb_is_red(node);
 }
 
 static void check_tree(void)
