@@ -33,7 +33,7 @@ enum bench_work {
     BENCH_WORKS
 };
 
-/* All but BENCH_WRITE are done in groups of so many, so that what the loop costs does not count; of BENCH_COUNT the rest is lost. */
+/* All but BENCH_WRITE are done in groups of so many, so that the loop does not count; of BENCH_COUNT the rest is lost. */
 enum { BENCH_GROUP = 16 };
 
 #endif
