@@ -41,13 +41,13 @@ static void arm_lapic(void)
 
 _Static_assert(BENCH_GROUP == 16, "the .rept of each");
 
-static void work(enum bench_work work, u32 count)
+static void work(enum bench_work work, u32 first, u32 count)
 {
     u32 groups = count / BENCH_GROUP, a = 0, b = 0, c = 0, d = 0;
 
     switch (work) {
     case BENCH_WRITE:
-        write_words(peek(BENCH_FIRST), peek(BENCH_STEP), count);
+        write_words(first, peek(BENCH_STEP), count);
         break;
     case BENCH_CPUID:
         __asm__ volatile("1: .rept 16\n\t"
@@ -105,8 +105,25 @@ static void check(u32 order)
 {
     u32 first = peek(BENCH_FIRST), step = peek(BENCH_STEP), count = peek(BENCH_COUNT);
 
-    if (count == 0 || (peek(BENCH_WORK) == BENCH_WRITE && (first < BENCH_LOWEST || step == 0)))
+    if (count == 0 || peek(BENCH_MARK) > count ||
+        (peek(BENCH_WORK) == BENCH_WRITE && (first < BENCH_LOWEST || step == 0)))
         bail_out("order %u makes no sense", order);
+}
+
+static void do_order(void)
+{
+    enum bench_work kind = (enum bench_work)peek(BENCH_WORK);
+    u32 first = peek(BENCH_FIRST), marked = peek(BENCH_MARK), count = peek(BENCH_COUNT) - marked;
+    u64 start = rdtsc();
+
+    if (count)
+        work(kind, first, count);
+    if (marked) {
+        bench_mark();
+        work(kind, first + count * peek(BENCH_STEP), marked);
+        bench_mark();
+    }
+    poke(BENCH_TICKS, (u32)(rdtsc() - start));
 }
 
 void stub_main(void)
@@ -126,9 +143,7 @@ void stub_main(void)
             continue;
         }
         check(order);
-        u64 start = rdtsc();
-        work((enum bench_work)peek(BENCH_WORK), peek(BENCH_COUNT));
-        poke(BENCH_TICKS, (u32)(rdtsc() - start));
+        do_order();
         poke(BENCH_DONE, order);
     }
     ok(peek(BENCH_DONE) > 0, "%u orders are done", peek(BENCH_DONE));

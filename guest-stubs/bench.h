@@ -18,7 +18,9 @@ enum {
     BENCH_STEP = BENCH_MAIL + 20,  /* and how far the next one is from it */
     BENCH_DONE = BENCH_MAIL + 24,  /* the guest's: the number of what is done, */
     BENCH_TICKS = BENCH_MAIL + 28, /* and how many ticks it took */
-    BENCH_LOWEST = 4 << 20,        /* of BENCH_FIRST: below are the guest itself and this page */
+    BENCH_MARK =
+        BENCH_MAIL + 32,    /* the host's: so many of BENCH_COUNT, the last, are between two marks (bench_mark()) */
+    BENCH_LOWEST = 4 << 20, /* of BENCH_FIRST: below are the guest itself and this page */
     BENCH_STOP = -1,
 };
 
@@ -35,5 +37,14 @@ enum bench_work {
 
 /* All but BENCH_WRITE are done in groups of so many, so that the loop does not count; of BENCH_COUNT the rest is lost. */
 enum { BENCH_GROUP = 16 };
+
+/*
+ * Where the emulator begins and ends to say what is executed, if it is asked to (tools/machine --debugger); otherwise nothing
+ * happens.
+ */
+static inline void bench_mark(void)
+{
+    __asm__ volatile("xchgw %%bx, %%bx" : : : "memory");
+}
 
 #endif

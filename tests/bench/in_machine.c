@@ -9,11 +9,14 @@
 #include "hv/task.h"
 #include "hv/vm.h"
 
+enum { MANY = 4096 };
+
 static struct vm_memory *vm;
-static const char *name;
+static const char *name, *profiled;
 static bool alone;
 static u32 order;
 static u64 start;
+static u32 marked; /* of what is measured next so many are between marks */
 
 void __real_task_run_all(void);
 void __wrap_task_run_all(void);
@@ -31,6 +34,7 @@ void __wrap_task_yield(void)
 void __wrap_vcpu_run(struct vcpu *vcpu, u64 deadline)
 {
     name = vcpu->vm->conf.name;
+    profiled = vcpu->vm->conf.cmdline;
     vm = vcpu->memory;
     __real_vcpu_run(vcpu, deadline);
 }
@@ -43,9 +47,39 @@ static u64 ticks(void)
     return (u64)high << 32 | low;
 }
 
+/* How often it has been asked. */
+static unsigned times(const char *what)
+{
+    static struct {
+        const char *what;
+        unsigned times;
+    } figures[40];
+    unsigned i = 0;
+
+    while (figures[i].what != NULL && strcmp(figures[i].what, what) != 0)
+        bench_expect(++i < sizeof(figures) / sizeof(figures[0]), "there is room for the names of the figures");
+    figures[i].what = what;
+    return ++figures[i].times;
+}
+
+void bench_profile(const char *what, u32 count)
+{
+    static const char key[] = "profile=";
+    const char *wanted = profiled + sizeof(key) - 1;
+
+    if (memcmp(profiled, key, sizeof(key) - 1) != 0 || (strcmp(wanted, what) != 0 && strcmp(wanted, "all") != 0))
+        return;
+    if (times(what) > (count > MANY ? 1 : 2))
+        return;
+    marked = count;
+    log_line("bench: profile %s %u", what, count);
+}
+
 void bench_begin(void)
 {
     alone = true;
+    if (marked)
+        bench_mark();
     start = ticks();
 }
 
@@ -53,6 +87,9 @@ u64 bench_end(void)
 {
     u64 taken = ticks() - start;
 
+    if (marked)
+        bench_mark();
+    marked = 0;
     alone = false;
     return taken;
 }
@@ -92,6 +129,8 @@ u64 bench_order(enum bench_work work, u32 count)
 {
     bench_put(BENCH_WORK, work);
     bench_put(BENCH_COUNT, count);
+    bench_put(BENCH_MARK, marked);
+    marked = 0;
     bench_put(BENCH_ORDER, ++order);
     while (bench_get(BENCH_DONE) != order)
         task_yield();

@@ -18,6 +18,14 @@ void bench_memory(struct vm_memory *vm);
 void bench_dirty(struct vm_memory *vm);
 void bench_series(struct vm_memory *vm);
 
+/*
+ * What is measured next, by bench_begin() and bench_end() or by an order, is `what`, and `count` of it. If the guest's command
+ * line says profile=WHAT or profile=all it is done between two marks, for tools/profile; of an order's the last `count` are.
+ * Each figure's first two times are, since at the first something may still be set up; of many at once, which take long to
+ * write down, the first time alone.
+ */
+void bench_profile(const char *what, u32 count);
+
 /* Around what is measured: ticks that it took. */
 void bench_begin(void);
 u64 bench_end(void);

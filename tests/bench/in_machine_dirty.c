@@ -6,7 +6,7 @@
 #include "mm/snapshot.h"
 #include "tests/bench/in_machine.h"
 
-enum { ROUNDS = 1000, DIRTY_PAGES = 2048, SAMPLES = 3 };
+enum { ROUNDS = 1000, DIRTY_PAGES = 2048, SAMPLES = 3, PROFILED = 512 /* the pages of one table */ };
 
 static struct vm_memory *vm;
 static u64 pages; /* of slot 0 */
@@ -50,6 +50,7 @@ static void nothing_dirty(void)
     /* The mail. */
     page_set_destroy(harvest(&taken));
     bench_expect(vm_memory_create_report(vm, 0, &report) == 0, "make a report");
+    bench_profile("harvest.clean", ROUNDS);
     bench_begin();
     for (unsigned i = 0; i < ROUNDS; i++)
         vm_memory_harvest(vm, 0, DIRTY_OPERATOR, (gfn_t){ 0 }, pages, report);
@@ -66,19 +67,23 @@ static void logging(void)
 
     bench_expect(vm_memory_populate(vm, (gfn_t){ 0 }, pages) == 0, "populate");
     pass(pass_pages());
+    bench_profile("pass.plain", PROFILED);
     plain = pass(pass_pages());
     bench_result("pass.plain", plain, pass_pages());
 
+    bench_profile("start", (u32)pages);
     bench_begin();
     bench_expect(vm_memory_start_log(vm, 0, DIRTY_OPERATOR, 0) == 0, "start the log");
     bench_result("start", bench_end(), pages);
     bench_expect(spt_mapped(&vm->spt, LEVEL_2M) == 0, "all is split");
 
     for (unsigned i = 0; i < SAMPLES; i++) {
+        bench_profile("pass.logged", PROFILED);
         taken = pass(pass_pages());
         bench_result("pass.logged", taken, pass_pages());
         if (!dirty_log_by_processor())
             bench_result("fault.protect", taken - plain, pass_pages());
+        bench_profile("harvest.all", (u32)pages);
         struct page_set *report = harvest(&taken);
         bench_result("harvest.all", taken, pages);
         check_report(report);
@@ -86,9 +91,11 @@ static void logging(void)
     nothing_dirty();
 
     pass(pass_pages());
+    bench_profile("stop.log", 1);
     bench_begin();
     bench_expect(vm_memory_stop_log(vm, 0, DIRTY_OPERATOR) == 0, "stop the log");
     taken = stopped = bench_end();
+    bench_profile("stop", (u32)pages);
     bench_begin();
     bench_expect(vm_memory_recover(vm, (gfn_t){ 0 }, pages, RECOVER_IN_PLACE, 0, &recovered) == 0, "recover");
     taken += bench_end();
@@ -105,6 +112,7 @@ static void start_all_at_first(void)
 {
     u64 taken;
 
+    bench_profile("start.all", 1);
     bench_begin();
     bench_expect(vm_memory_start_log(vm, 0, DIRTY_OPERATOR, DIRTY_ALL_AT_FIRST) == 0,
                  "start the log, all dirty at first");
@@ -120,8 +128,10 @@ static void snapshots(void)
 
     bench_expect(snapshot_take(vm, &snapshot) == 0, "take a snapshot");
     /* The first writes copy. */
+    bench_profile("snapshot.first", PROFILED);
     bench_result("snapshot.first", pass(DIRTY_PAGES), DIRTY_PAGES);
     for (unsigned i = 0; i < SAMPLES; i++) {
+        bench_profile("reset", DIRTY_PAGES);
         bench_begin();
         bench_expect(snapshot_reset(snapshot, &restored) == 0, "reset");
         bench_result("reset", bench_end(), restored.restored);
@@ -130,6 +140,7 @@ static void snapshots(void)
         /* The mail is as it was when the snapshot was taken, and so is what the guest knows of it. */
         bench_put(BENCH_DONE, bench_last_order());
         bench_put(BENCH_ORDER, bench_last_order());
+        bench_profile("snapshot.again", PROFILED);
         bench_result("snapshot.again", pass(DIRTY_PAGES), DIRTY_PAGES);
     }
     snapshot_drop(snapshot);

@@ -15,6 +15,8 @@ void bench_exits(struct vm_memory *vm)
     };
 
     for (unsigned i = 0; i < sizeof(works) / sizeof(works[0]); i++)
-        for (unsigned sample = 0; sample < SAMPLES; sample++)
+        for (unsigned sample = 0; sample < SAMPLES; sample++) {
+            bench_profile(works[i].name, BENCH_GROUP);
             bench_result(works[i].name, bench_order(works[i].work, TIMES), TIMES);
+        }
 }

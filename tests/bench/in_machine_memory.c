@@ -14,7 +14,7 @@ static const u64 LARGE_BASE = 0x50000000, LARGE_PAGES = 256 << 8; /* mapped 2M *
 static const u64 EMPTY_BASE = 0x70000000, EMPTY_PAGES = 16;       /* nothing is mapped */
 static const u64 MOVED_BASE = 0x70100000;
 static const u64 OTHERS_BASE = 0x80000000; /* slots of one page, every other page */
-enum { FEW = 10, MANY = 16384, ROUNDS = 100, SAMPLES = 3 };
+enum { FEW = 10, MANY = 16384, ROUNDS = 100, SAMPLES = 3, PROFILED = 512 /* the pages of one table */ };
 
 static struct vm_memory *vm;
 static struct backing *small, *large, *empty;
@@ -48,7 +48,9 @@ static void faults(void)
     add(LARGE_ID, LARGE_BASE, LARGE_PAGES, large, LEVEL_2M);
     for (unsigned i = 0; i < SAMPLES; i++) {
         u64 count = LARGE_PAGES / level_pages(LEVEL_2M);
+        bench_profile("first4k", PROFILED);
         bench_result("first4k", bench_write(SMALL_BASE, PAGE_SIZE, (u32)SMALL_PAGES), SMALL_PAGES);
+        bench_profile("first2m", (u32)count);
         bench_result("first2m", bench_write(LARGE_BASE, PAGE_SIZE * 512, (u32)count), count);
         vm_memory_zap(vm, gfn(SMALL_BASE), SMALL_PAGES);
         vm_memory_zap(vm, gfn(LARGE_BASE), LARGE_PAGES);
@@ -62,9 +64,11 @@ static void populate(void)
 {
     for (unsigned i = 0; i < SAMPLES; i++) {
         add(SMALL_ID, SMALL_BASE, SMALL_PAGES, small, LEVEL_4K);
+        bench_profile("populate", (u32)SMALL_PAGES);
         bench_begin();
         bench_expect(vm_memory_populate(vm, gfn(SMALL_BASE), SMALL_PAGES) == 0, "populate");
         bench_result("populate", bench_end(), SMALL_PAGES);
+        bench_profile("delete.mapped", (u32)SMALL_PAGES);
         bench_begin();
         drop(SMALL_ID);
         bench_result("delete.mapped", bench_end(), SMALL_PAGES);
@@ -77,14 +81,17 @@ static void slots(const char *create_name, const char *delete_name, const char *
     u64 created = 0, deleted = 0, moved = 0;
 
     for (unsigned i = 0; i < ROUNDS; i++) {
+        bench_profile(create_name, 1);
         bench_begin();
         add(EMPTY_ID, EMPTY_BASE, EMPTY_PAGES, empty, LEVEL_4K);
         created += bench_end();
         (void)bench_write(BENCH_LOWEST, PAGE_SIZE, 1);
+        bench_profile(move_name, 1);
         bench_begin();
         bench_expect(vm_memory_move_slot(vm, EMPTY_ID, gfn(MOVED_BASE)) == 0, "move a slot");
         moved += bench_end();
         (void)bench_write(BENCH_LOWEST, PAGE_SIZE, 1);
+        bench_profile(delete_name, 1);
         bench_begin();
         drop(EMPTY_ID);
         deleted += bench_end();
@@ -122,10 +129,12 @@ static void logs(void)
 
     add(EMPTY_ID, EMPTY_BASE, EMPTY_PAGES, empty, LEVEL_4K);
     for (unsigned i = 0; i < ROUNDS; i++) {
+        bench_profile("log.on", 1);
         bench_begin();
         bench_expect(vm_memory_start_log(vm, EMPTY_ID, DIRTY_OPERATOR, 0) == 0, "start the log");
         on += bench_end();
         (void)bench_write(BENCH_LOWEST, PAGE_SIZE, 1);
+        bench_profile("log.off", 1);
         bench_begin();
         bench_expect(vm_memory_stop_log(vm, EMPTY_ID, DIRTY_OPERATOR) == 0, "stop the log");
         off += bench_end();

@@ -8,7 +8,8 @@
 #   $run->{lines}               slat's and the guests' lines, without what the firmware printed before
 #   $run->{guest}{hello}        { ended => 'exit 0', ok => 1, exits, faults, '4K', '2M', '1G', tables, ms, lines => [...] }
 #
-# `image => FILE` boots an image that is there already. `gdb => sub { my ($port) = @_; ... }` is called when a gdb can connect.
+# `image => FILE` boots an image that is there already. `quiet => 1`: what tools/machine says is only in $run->{messages}.
+# `gdb => sub { my ($port) = @_; ... }` is called when a gdb can connect.
 #
 # A file's name is its place below \slat; its content is a path on the host, or a reference to bytes. The stubs that a
 # configuration names need not be listed.
@@ -107,7 +108,7 @@ sub boot {
     close $err;
     my $run = { status => $? >> 8, serial => slurp("$folder/serial"), messages => $messages, guest => {} };
     parse($run);
-    note $messages if length $messages;
+    note $messages if length $messages && !$how{quiet};
     return $run;
 }
 
