@@ -100,7 +100,8 @@ sub spot_line {
     my ($profile, $names, $address, $before) = @_;
     my $start = start_of($names, $address);
     find_lines($profile, $names) if defined $start && !exists $names->{line}{$address};
-    my $place = defined $start ? sprintf('%s+%#x', $names->{name}{$start}, hex(substr $address, 8) - hex(substr $start, 8)) : '(guest)';
+    my $place = '(guest)';
+    $place = sprintf '%s+%#x', $names->{name}{$start}, hex(substr $address, 8) - hex(substr $start, 8) if defined $start;
     return sprintf "%s%s  %-40s %-36s %s\n", $before, $address, $place, $names->{line}{$address} // '',
         $profile->{spots}{$address}[2];
 }

@@ -31,4 +31,8 @@ bench: host-packages run-packages ## benchmarks, here and in the emulated machin
 	@$(BUILD_ONCE) benches
 	@tools/bench
 
-.PHONY: bench benches
+profile: run-packages ## whose the instructions of one benchmark in the emulated machine are: ROW=cpuid
+	@test -n "$(ROW)" || { echo 'make profile needs ROW=figure, as tests/bench/machine names them: cpuid'; exit 2; }
+	@tools/profile $(ROW)
+
+.PHONY: bench benches profile

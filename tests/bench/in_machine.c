@@ -9,7 +9,7 @@
 #include "hv/task.h"
 #include "hv/vm.h"
 
-enum { MANY = 4096 };
+enum { MANY = 1024 };
 
 static struct vm_memory *vm;
 static const char *name, *profiled;

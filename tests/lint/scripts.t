@@ -13,7 +13,7 @@ for my $file (split /\n/, `git ls-files -co --exclude-standard`) {
         my $output = `shellcheck -x '$file' 2>&1`;
         ok $? == 0, $file or diag $output;
     } elsif ($first =~ m{^#!.*\bperl\b} || $file =~ /\.pm$/) {
-        my $output = `$^X -Itests/system -wc '$file' 2>&1`;
+        my $output = `$^X -Itests/system -Itests/bench -wc '$file' 2>&1`;
         ok $output =~ /\A\Q$file\E syntax OK\n\z/, $file or diag $output;
     }
 }
