@@ -3,7 +3,8 @@
 # What each figure of tests/bench/machine may cost (tests/bench/budget), and whose the instructions were when that was written
 # down (tests/bench/budget.profiles). For tools/budget and tests/system/budget.t.
 #
-# A budget is { compiler => what gcc says it is, counts => { 'exits.cpuid' => 98.02 } }; a profile { function => instructions }.
+# A budget is { compiler => what gcc says it is, names => ['exits.cpuid', ...], counts => { 'exits.cpuid' => 98.02 } }; a profile
+# is { function => instructions }.
 package Budget;
 use strict;
 use warnings;
@@ -39,11 +40,14 @@ sub compiler {
     return $version =~ /^(.+)$/m ? $1 : 'no gcc';
 }
 
+# Of exits.cpuid: exits.
+sub run_of { return $_[0] =~ /^(\w+)\./ ? $1 : '' }
+
 # ---- the files
 
 sub parse {
     my ($text) = @_;
-    my $budget = { compiler => '', counts => {} };
+    my $budget = { compiler => '', names => [], counts => {} };
     my $number = 0;
     for (split /\n/, $text) {
         $number++;
@@ -52,6 +56,7 @@ sub parse {
             $budget->{compiler} = $1;
         } elsif (/^(\S+) +(\d+(?:\.\d+)?)$/ && !exists $budget->{counts}{$1}) {
             $budget->{counts}{$1} = $2;
+            push @{ $budget->{names} }, $1;
         } else {
             die "$FILE:$number: no budget: $_\n";
         }
@@ -70,9 +75,8 @@ sub parse_profiles {
     return \%profiles;
 }
 
-# Names in the order of the runs, and in that in which a run measures; what is there more comes last.
 sub text {
-    my ($budget, @names) = @_;
+    my ($budget) = @_;
     my $text = <<"END";
 # What each figure of tests/bench/machine may cost, in instructions: tests/system/budget.t fails if one is off by more than
 # 2 %, to either side. Written by tools/budget --update, in the commit that changes it. budget.profiles says whose they are.
@@ -80,8 +84,8 @@ sub text {
 compiler: $budget->{compiler}
 END
     my $section = '';
-    for my $name (@names) {
-        my ($run) = $name =~ /^(\w+)/;
+    for my $name (@{ $budget->{names} }) {
+        my $run = run_of($name);
         $text .= "\n# $about{$run}.\n" if $run ne $section;
         $section = $run;
         $text .= sprintf "%-24s %10.2f\n", $name, $budget->{counts}{$name};

@@ -33,8 +33,8 @@ is_deeply [ Budget::changes(\%before, { exit_quickly => 41, vmx_enter => 30, Bud
     ['vmx_exit: 30.00 -> 0.00 (-30.00)'], 'one that is gone too';
 is_deeply [ Budget::changes({ a => 1000, Budget::OTHERS, 3 }, { a => 1000, b => 1, c => 2 }) ], [], 'what is little has no name';
 
-my $made_up = { compiler => 'gcc 1', counts => { 'exits.cpuid' => '98.00', 'pml.start' => '6.90' } };
-is_deeply Budget::parse(Budget::text($made_up, 'exits.cpuid', 'pml.start')), $made_up, 'what is written is what is read';
+my $made_up = { compiler => 'gcc 1', names => [ 'exits.cpuid', 'pml.start' ], counts => { 'exits.cpuid' => '98.00', 'pml.start' => '6.90' } };
+is_deeply Budget::parse(Budget::text($made_up)), $made_up, 'what is written is what is read';
 ok !eval { Budget::parse("exits.cpuid 98\n$_\n"); 1 }, "no budget: $_" for 'exits.cpuid 99', 'exits.rdmsr', 'exits.rdmsr x';
 my $profile = { 'exits.cpuid' => { exit_quickly => '41.00', '(guest)' => '3.00' } };
 is_deeply Budget::parse_profiles(Budget::profiles_text($profile, 'exits.cpuid')), $profile, 'profiles too';
@@ -51,7 +51,7 @@ SKIP: {
     my ($counts, $names, $errors) = Budget::measure($ENV{JOBS} || `nproc` + 0, InMachine::runs());
     is "@$errors", '', 'everything is measured' or diag join "\n", @$errors;
     my ($explained, %seen) = (0);
-    for my $name (grep { !$seen{$_}++ } @$names, sort keys %{ $budget->{counts} }) {
+    for my $name (grep { !$seen{$_}++ } @$names, @{ $budget->{names} }) {
         my $judgement = Budget::judge($name, $counts->{$name}, $budget->{counts}{$name});
         next if ok !defined $judgement, $name;
         diag $judgement;
