@@ -17,9 +17,12 @@ use Profile;
 our $FILE = 'tests/bench/budget';
 our $PROFILES = 'tests/bench/budget.profiles';
 
-# A figure may be off by so much of its budget, upwards and downwards; and by as much as one end of a guest's slice, which
-# falls in a measurement or does not, is worth in the shortest of them: pml.pass.plain, 15,360 pages of 4 instructions.
-use constant { RELATIVE => 0.02, ABSOLUTE => 0.1 };
+# A figure may be off by so much of its budget, upwards and downwards, and by as much as rounding and RDTSC are off. Short passes
+# over memory, of three to fifteen thousand pages, take some instructions more or less for no reason that is in the code: the
+# guest's slice ends within (about 900 instructions), or the processor's log, of 512 entries, begins with pages of the guest's
+# own, so that each time it is full one word more of the set of dirty pages has to be changed.
+use constant { RELATIVE => 0.02, ABSOLUTE => 0.02, PASS => 0.3 };
+my $short_pass = qr/\.(?:pass\.plain|pass\.logged|snapshot\.again)$/;
 
 # Functions with less than that part of the whole are one, "(others)": they come and go with every change.
 use constant { SMALL => 0.005, OTHERS => '(others)' };
@@ -177,7 +180,8 @@ sub judge {
     return "$name: $count, and has no budget: tools/budget --update" if !defined $budget;
     return "$name: has a budget, $budget, and is not measured any more: tools/budget --update" if !defined $count;
     my $difference = $count - $budget;
-    return if abs $difference <= max(RELATIVE * $budget, ABSOLUTE);
+    # What is added, 0.001, is less than the last digit.
+    return if abs $difference <= max(RELATIVE * $budget, $name =~ $short_pass ? PASS : ABSOLUTE) + 0.001;
     my $part = $budget > 0 ? sprintf('%.1f %%', 100 * abs($difference) / $budget) : abs $difference;
     return "$name: $count, budget $budget: $part worse" if $difference > 0;
     return "$name: $count, budget $budget: $part better; lower it in the same commit: tools/budget --update";

@@ -19,8 +19,10 @@ is Budget::judge('exits.cpuid', $_, 100), undef, "$_ is as good as 100" for 98, 
 is Budget::judge('exits.cpuid', 114.3, 100), 'exits.cpuid: 114.3, budget 100: 14.3 % worse', 'worse, and by how much';
 like Budget::judge('exits.cpuid', 102.1, 100), qr/2\.1 % worse/, 'by a little more than is allowed too';
 like Budget::judge('exits.cpuid', 97.9, 100), qr/2\.1 % better; lower it/, 'better is not as it should be either';
-is Budget::judge('pml.start', 4.1, 4), undef, 'a slice that ends is no difference';
-like Budget::judge('pml.start', 4.11, 4), qr/2\.7 % worse/, 'anything more is';
+like Budget::judge('pml.start', 4.12, 4), qr/3\.0 % worse/, 'what is little is not small change';
+is Budget::judge('pml.start', 0.32, 0.3), undef, 'but for the last digits';
+is Budget::judge('pml.pass.plain', 4.3, 4), undef, 'a slice may end in a short pass';
+like Budget::judge('pml.pass.plain', 4.32, 4), qr/8\.0 % worse/, 'no more than one';
 like Budget::judge('pml.stop.faults', 1, 0), qr/: 1 worse/, 'one where there was none';
 like Budget::judge('exits.new', 5, undef), qr/has no budget/, 'a figure without a budget';
 like Budget::judge('exits.old', undef, 5), qr/not measured any more/, 'a budget without a figure';
