@@ -204,8 +204,8 @@ sub changes {
 sub explain {
     my ($name, $before) = @_;
     my ($run, $figure) = Profile::find($name) or return ("$name has no profile: nothing marks it");
-    my $now = profiles($run, $figure)->{$figure};
     return ("$name has no profile: tools/profile $name says whose its instructions are") if !$before;
+    my $now = profiles($run, $figure)->{$figure};
     my @changes = changes($before, $now);
     return @changes ? ('by function:', map { "    $_" } @changes) : ('no function has changed');
 }
