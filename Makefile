@@ -63,7 +63,7 @@ image: $(BUILD)/slat.efi stubs ## build the EFI application and the guest stubs
 
 clean: ## remove what was built; the emulator, the guests and what fuzzers found stay
 	rm -rf $(wildcard $(addprefix $(BUILD)/,*.img slat.* clang-tidy.log bench boot churning coverage debug explorer faulty fuzz \
-	fuzzer generated hardware host hypervisor in-machine mutants stress stubs tools tsan unit))
+	fuzzer generated hardware host hypervisor in-machine mutants report.html stress stubs tools tsan unit))
 
 # ---- packages, emulator, guests -------------------------------------------------------------------------------------
 

@@ -4,10 +4,12 @@
 # tests/system/budget.t.
 #
 #   InMachine::make();                     builds what is booted; dies if that fails
-#   my @runs = InMachine::runs();          the names of all runs
+#   my @runs = InMachine::runs();          the names of the runs whose figures have a budget
+#   my @runs = InMachine::runs('series');  those of that name, or whose names begin with it and a dot; () if there are none
 #   my $run = InMachine::measure($name);   boots one run
 #   $run->{figures}                        names in the order in which they came, without the run's
 #   $run->{samples}{create.10}             what was measured: instructions
+#   $run->{map}                            lines of the run `map`: how the guest was mapped over time, for tools/bench
 #   $run->{errors}                         lines that say what is not as it should be; none: all is well
 #
 #   my @profiles = InMachine::profile($name, $figure);     of each time that the figure, or each with 'all', was marked:
@@ -21,8 +23,10 @@ use File::Temp 'tempdir';
 use POSIX 'mkfifo';
 use Slat;
 
-# The part that is run (tests/bench/in_machine.h), processor, guest's memory, the machine's in MB.
-my @order = qw(exits memory pml protect 16M 1G 4G);
+# The part that is run (tests/bench/in_machine.h), processor, guest's memory, the machine's in MB, more of the guest's section.
+my @budgeted = qw(exits memory pml protect 16M 1G 4G);
+my @pictured = (qw(series.slots series.dirty), map({ "series.memory.$_" } qw(16M 64M 256M 1G)), 'map');
+my $in_2m = "largest-page = 2M\n";
 my %runs = (
     exits   => [ 'exits',  'sapphire_rapids',     '64M', 512 ],
     memory  => [ 'memory', 'sapphire_rapids',     '64M', 1024 ],
@@ -31,9 +35,21 @@ my %runs = (
     '16M'   => [ 'dirty',  'sapphire_rapids',     '16M', 512 ],
     '1G'    => [ 'dirty',  'sapphire_rapids',     '1G',  2048 ],
     '4G'    => [ 'dirty',  'sapphire_rapids',     '4G',  8192 ],
+    'series.slots'       => [ 'slots', 'sapphire_rapids', '64M',   1024 ],
+    'series.dirty'       => [ 'pages', 'sapphire_rapids', '64M',   1024 ],
+    'series.memory.16M'  => [ 'sizes', 'sapphire_rapids', '16M',   512,  $in_2m ],
+    'series.memory.64M'  => [ 'sizes', 'sapphire_rapids', '64M',   512,  $in_2m ],
+    'series.memory.256M' => [ 'sizes', 'sapphire_rapids', '256M',  1024, $in_2m ],
+    'series.memory.1G'   => [ 'sizes', 'sapphire_rapids', '1G',    2048, $in_2m ],
+    map                  => [ 'map',   'sapphire_rapids', '1280M', 4096 ],
 );
 
-sub runs { return @order }
+sub runs {
+    my ($name) = @_;
+    return @budgeted unless defined $name;
+    return grep { /^\Q$name\E(\.|$)/ } @budgeted, @pictured;
+}
+
 sub folder { return build() . '/in-machine' }
 
 # The hypervisor's image with the names of its functions.
@@ -42,7 +58,8 @@ sub image { return folder() . '/slat.debug.elf' }
 sub make {
     my $bench = folder();
     my @wraps = map { "--wrap=$_" } qw(task_run_all task_yield vcpu_run);
-    my $sources = join ' ', map { "tests/bench/$_" } qw(in_machine.c), map { "in_machine_$_.c" } qw(exits memory dirty series);
+    my $sources = join ' ', map { "tests/bench/$_" } qw(in_machine.c),
+        map { "in_machine_$_.c" } qw(exits memory dirty slots pages sizes map);
     my @make = ('flock', $bench, 'make', '-s', '-j2', "BUILD=$bench", "HV_TEST_SOURCES=$sources",
         'HV_TEST_LDFLAGS=-Wl,' . join(',', @wraps), "$bench/slat.efi");
     local $ENV{MAKEFLAGS} = '';
@@ -57,9 +74,9 @@ sub make {
 
 sub start {
     my ($name, $cmdline, @options) = @_;
-    my ($part, $model, $memory, $machine) = @{ $runs{$name} or die "there is no run $name\n" };
+    my ($part, $model, $memory, $machine, $more) = @{ $runs{$name} or die "there is no run $name\n" };
     my $conf = "[slat]\nslice = 50ms\nnx-large-pages = no\n" .
-        "[guest $part]\nimage = bench.elf\nmemory = $memory\ntimeout = none\nhypercalls = yes\n" .
+        "[guest $part]\nimage = bench.elf\nmemory = $memory\ntimeout = none\nhypercalls = yes\n" . ($more // '') .
         ($cmdline eq '' ? '' : "cmdline = \"$cmdline\"\n");
     return boot(efi => folder() . '/slat.efi', conf => $conf, quiet => 1,
         options => [ '--deterministic', '--cpu-model', $model, '--memory', $machine, @options ]);
@@ -68,9 +85,17 @@ sub start {
 sub measure {
     my ($name) = @_;
     my $result = start($name, '');
-    my $run = { figures => [], samples => {}, errors => [] };
+    my $run = { figures => [], samples => {}, map => [], errors => [] };
+    my $cells = '';    # of the next sample of the map
     for (@{ $result->{lines} }) {
-        if (/^slat: bench: (?!pages)([\w.]+) ([\d.]+)$/) {
+        if (/^slat: bench: map cells (\S+)$/) {
+            $cells .= $1;
+        } elsif (/^slat: bench: (map sample .*)$/) {
+            push @{ $run->{map} }, "$1 $cells";
+            $cells = '';
+        } elsif (/^slat: bench: (map .*)$/) {
+            push @{ $run->{map} }, $1;
+        } elsif (/^slat: bench: (?!pages)([\w.]+) ([\d.]+)$/) {
             push @{ $run->{figures} }, $1 unless $run->{samples}{$1};
             push @{ $run->{samples}{$1} }, $2;
         } elsif (/FAILED/) {
@@ -78,8 +103,9 @@ sub measure {
         }
     }
     if ($result->{status} != 0 || !grep { /^slat: bench: done/ } @{ $result->{lines} }) {
-        push @{ $run->{errors} }, "$name: the run ended before its end", map { "  $_" } grep { defined }
-            @{ $result->{lines} }[ 0 .. 40 ], split /\n/, $result->{messages};
+        my @lines = grep { !/^slat: bench: / } @{ $result->{lines} };
+        splice @lines, 20, -20, '...' if @lines > 41;
+        push @{ $run->{errors} }, "$name: the run ended before its end", map { "  $_" } @lines, split /\n/, $result->{messages};
     }
     return $run;
 }

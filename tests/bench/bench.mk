@@ -35,4 +35,10 @@ profile: run-packages ## whose the instructions of one benchmark in the emulated
 	@test -n "$(ROW)" || { echo 'make profile needs ROW=figure, as tests/bench/machine names them: cpuid'; exit 2; }
 	@tools/profile $(ROW)
 
-.PHONY: bench benches profile
+report: host-packages ## what was measured as pictures, build/report.html; measures first where there is nothing
+	@test -f $(BUILD)/bench.json || { \
+	    echo 'report: $(BUILD)/bench.json is not there: measuring in the emulated machine, which takes some minutes' && \
+	    $(MAKE) run-packages && tools/bench machine series map > /dev/null; }
+	@tools/report
+
+.PHONY: bench benches profile report

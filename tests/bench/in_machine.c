@@ -4,6 +4,7 @@
 
 #include "arch/x86/panic.h"
 #include "arch/x86/vcpu.h"
+#include "hv/lib/format.h"
 #include "hv/lib/log.h"
 #include "hv/lib/string.h"
 #include "hv/task.h"
@@ -17,6 +18,8 @@ static bool alone;
 static u32 order;
 static u64 start;
 static u32 marked; /* of what is measured next so many are between marks */
+static void (*sampler)(void);
+static u64 period, next_sample;
 
 void __real_task_run_all(void);
 void __wrap_task_run_all(void);
@@ -25,10 +28,20 @@ void __wrap_task_yield(void);
 void __real_vcpu_run(struct vcpu *vcpu, u64 deadline);
 void __wrap_vcpu_run(struct vcpu *vcpu, u64 deadline);
 
+static void sample(void)
+{
+    if (sampler == NULL || alone || bench_ticks() < next_sample)
+        return;
+    sampler();
+    next_sample = bench_ticks() + period;
+}
+
 void __wrap_task_yield(void)
 {
-    if (!alone)
-        __real_task_yield();
+    if (alone)
+        return;
+    sample();
+    __real_task_yield();
 }
 
 void __wrap_vcpu_run(struct vcpu *vcpu, u64 deadline)
@@ -36,10 +49,11 @@ void __wrap_vcpu_run(struct vcpu *vcpu, u64 deadline)
     name = vcpu->vm->conf.name;
     profiled = vcpu->vm->conf.cmdline;
     vm = vcpu->memory;
-    __real_vcpu_run(vcpu, deadline);
+    __real_vcpu_run(vcpu, sampler != NULL && next_sample < deadline ? next_sample : deadline);
+    sample();
 }
 
-static u64 ticks(void)
+u64 bench_ticks(void)
 {
     u32 low, high;
 
@@ -80,12 +94,18 @@ void bench_begin(void)
     alone = true;
     if (marked)
         bench_mark();
-    start = ticks();
+    start = bench_ticks();
+}
+
+void bench_sample(void (*take)(void), u64 every)
+{
+    sampler = take;
+    period = every;
 }
 
 u64 bench_end(void)
 {
-    u64 taken = ticks() - start;
+    u64 taken = bench_ticks() - start;
 
     if (marked)
         bench_mark();
@@ -99,6 +119,14 @@ void bench_result(const char *what, u64 taken, u64 count)
     u64 hundredths = (taken * 100 + count / 2) / count;
 
     log_line("bench: %s %llu.%02llu", what, (unsigned long long)hundredths / 100, (unsigned long long)hundredths % 100);
+}
+
+void bench_result_at(const char *what, u64 at, u64 taken, u64 count)
+{
+    char figure[64];
+
+    format_text(figure, sizeof(figure), "%s.%llu", what, (unsigned long long)at);
+    bench_result(figure, taken, count);
 }
 
 void bench_expect(bool holds, const char *what)
@@ -150,15 +178,17 @@ static void bench(void *argument)
         const char *name;
         void (*run)(struct vm_memory *vm);
     } parts[] = {
-        { "exits", bench_exits }, { "memory", bench_memory }, { "dirty", bench_dirty }, { "series", bench_series }
+        { "exits", bench_exits }, { "memory", bench_memory }, { "dirty", bench_dirty }, { "slots", bench_slots },
+        { "pages", bench_pages }, { "sizes", bench_sizes },   { "map", bench_map },
     };
+    enum { COUNT = sizeof(parts) / sizeof(parts[0]) };
     unsigned part = 0;
 
     while (vm == NULL || bench_get(BENCH_READY) == 0)
         task_yield();
-    while (part < 4 && memcmp(name, parts[part].name, strlen(parts[part].name)) != 0)
+    while (part < COUNT && memcmp(name, parts[part].name, strlen(parts[part].name)) != 0)
         part++;
-    bench_expect(part < 4, "the guest has the name of a benchmark");
+    bench_expect(part < COUNT, "the guest has the name of a benchmark");
     parts[part].run(vm);
     bench_put(BENCH_ORDER, (u32)BENCH_STOP);
     log_line("bench: done");

@@ -16,7 +16,10 @@
 void bench_exits(struct vm_memory *vm);
 void bench_memory(struct vm_memory *vm);
 void bench_dirty(struct vm_memory *vm);
-void bench_series(struct vm_memory *vm);
+void bench_slots(struct vm_memory *vm);
+void bench_pages(struct vm_memory *vm);
+void bench_sizes(struct vm_memory *vm);
+void bench_map(struct vm_memory *vm);
 
 /*
  * What is measured next, by bench_begin() and bench_end() or by an order, is `what`, and `count` of it. If the guest's command
@@ -33,8 +36,20 @@ u64 bench_end(void);
 /* `what` took `taken` ticks for `count` of something: a line with two decimals. */
 void bench_result(const char *what, u64 taken, u64 count);
 
+/* The same for a figure of a series: `what`.AT. */
+void bench_result_at(const char *what, u64 at, u64 taken, u64 count);
+
+/* The clock of bench_begin() and bench_end(). */
+u64 bench_ticks(void);
+
 /* Panics if it does not hold: there is no figure then. */
 void bench_expect(bool holds, const char *what);
+
+/*
+ * From now on take() is called when `every` ticks have gone by since it returned: when whatever runs yields, or by the guest's
+ * task when its processor is outside of the guest. It yields to nobody between bench_begin() and bench_end().
+ */
+void bench_sample(void (*take)(void), u64 every);
 
 /* Words of the mail. */
 u32 bench_get(u32 at);
