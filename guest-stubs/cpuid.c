@@ -29,6 +29,8 @@ enum {
     EDX_HTT = 1 << 28,
     ARAT = 1 << 2,
     SLAT = 0x74616c73, /* "slat" */
+    APIC_BASE = 0x1b,
+    APIC_BASE_ENABLED = 1 << 11,
 };
 
 static bool is_zero(struct cpuid r)
@@ -80,6 +82,18 @@ static bool osxsave_follows_cr4(void)
     write_cr4(read_cr4() & ~(uintptr_t)CR4_OSXSAVE);
     after = cpuid(FEATURES, 0).ecx & ECX_OSXSAVE;
     return !before && set && !after;
+}
+
+/* CPUID.APIC shows IA32_APIC_BASE. */
+static bool apic_follows_its_base(void)
+{
+    u64 base = rdmsr(APIC_BASE);
+    bool before = cpuid(FEATURES, 0).edx & EDX_APIC, without;
+
+    wrmsr(APIC_BASE, base & ~(u64)APIC_BASE_ENABLED);
+    without = cpuid(FEATURES, 0).edx & EDX_APIC;
+    wrmsr(APIC_BASE, base);
+    return before && !without && (cpuid(FEATURES, 0).edx & EDX_APIC);
 }
 
 /* Leaves 1, 4 and 0xb agree: this is one core with one thread, or one of several cores in a package. */
@@ -141,7 +155,7 @@ void stub_main(void)
     u32 last = cpuid(0, 0).eax;
     char brand[49] = "";
 
-    plan(14);
+    plan(15);
     ok(features.ecx & ECX_HYPERVISOR, "the hypervisor bit is set");
     ok(hypervisor.eax == TIMING && hypervisor.ebx == SLAT && hypervisor.ecx == SLAT && hypervisor.edx == SLAT,
        "its name is slatslatslat");
@@ -155,6 +169,7 @@ void stub_main(void)
            is_equal(cpuid(0x3fffffff, 0), cpuid(last, 0)),
        "a leaf beyond the last one answers as the last one");
     ok(osxsave_follows_cr4(), "OSXSAVE follows CR4");
+    ok(apic_follows_its_base(), "APIC follows IA32_APIC_BASE");
     ok(topology_is_consistent(), "its place in the package");
     ok(frequencies_agree(), "frequencies");
     ok(cpuid(POWER, 0).eax == ARAT && is_zero(cpuid(5, 0)) && is_zero(cpuid(0xa, 0)) && is_zero(cpuid(0x14, 0)),

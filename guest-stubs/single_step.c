@@ -17,7 +17,7 @@
 #define DR6_FIXED 0xffff0ff0u
 
 enum { UNKNOWN_MSR = 0x12345, SCRATCH = COM1 + 7, PIC1_DATA = 0x21, PIC2_DATA = 0xa1 };
-enum { TRAPS_MAX = 16, DR7_EXECUTE_0 = 0x2, DR7_READ_WRITE_0 = 0x30002, DR7_WORD_0 = 0x40000 };
+enum { TRAPS_MAX = 16, DR7_EXECUTE_0 = 0x2, DR7_EXECUTE_1 = 0x8, DR7_READ_WRITE_0 = 0x30002, DR7_WORD_0 = 0x40000 };
 
 static struct {
     u32 eip, dr6;
@@ -179,6 +179,19 @@ static void breakpoints(void)
        "an instruction breakpoint at RDMSR (%u, DR6 0x%x)", trap_count, traps[0].dr6);
     ok(fault_eflags & FLAG_RF, "the RDMSR raises #GP with EFLAGS.RF set (0x%x)", fault_eflags);
 
+    /* The first handler returns with RF set: it holds back the breakpoint at CPUID, and not the one behind it. */
+    trap_count = 0;
+    __asm__ volatile("movl $1f, %%eax; mov %%eax, %%dr0; movl $2f, %%eax; mov %%eax, %%dr1; mov %%eax, %0\n\t"
+                     "mov %1, %%eax; mov %%eax, %%dr7; xor %%eax, %%eax\n"
+                     "1: cpuid\n"
+                     "2: mov $0x400, %%eax; mov %%eax, %%dr7"
+                     : "=m"(landmark)
+                     : "i"(DR7_EXECUTE_0 | DR7_EXECUTE_1 | DR7_FIXED)
+                     : "eax", "ebx", "ecx", "edx", "memory");
+    ok(trap_count == 2 && traps[0].eip == landmark - 2 && traps[1].eip == landmark && (traps[1].dr6 & 0xe00f) == 2,
+       "instruction breakpoints at CPUID and behind it (%u, the last at 0x%x, DR6 0x%x, not 0x%x)", trap_count,
+       traps[trap_count == 2].eip, traps[trap_count == 2].dr6, landmark);
+
     trap_count = 0;
     __asm__ volatile("movl $1f, %0; mov %2, %%dr7; 1: mov %%dr7, %1"
                      : "=m"(landmark), "=r"(dr7)
@@ -194,7 +207,7 @@ void stub_main(void)
     trap_init();
     outb(PIC1_DATA, 0xff);
     outb(PIC2_DATA, 0xff);
-    plan(17);
+    plan(18);
     step_each();
     breakpoints();
     trap_count = 0;

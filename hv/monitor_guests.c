@@ -54,7 +54,7 @@ int monitor_vcpus(struct monitor_call *call)
 
         monitor_say(call, "%s: vCPU %u on processor %u: %s%s, RIP %#llx, %llu exits", vm->conf.name, i, vcpu->processor,
                     activities[vcpu->activity], vm->processors[i]->is_out ? "" : ", held",
-                    (unsigned long long)vcpu->exit_rip, (unsigned long long)vcpu->exits);
+                    (unsigned long long)vcpu->exit_rip, (unsigned long long)vcpu_exits(vcpu));
     }
     call->context->number = vm->processor_count;
     return 0;

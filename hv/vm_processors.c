@@ -83,7 +83,7 @@ u64 vm_exits(const struct vm *vm)
     u64 exits = 0;
 
     for (unsigned i = 0; i < vm->processor_count; i++)
-        exits += vm->processors[i]->vcpu.exits;
+        exits += vcpu_exits(&vm->processors[i]->vcpu);
     return exits;
 }
 

@@ -230,8 +230,6 @@ void exit_dispatch(struct vcpu *vcpu, u32 reason)
 {
     u32 basic = reason & EXIT_REASON_BASIC;
 
-    if (basic < EXIT_REASON_COUNT)
-        vcpu->exits_by_reason[basic]++;
     if (basic >= EXIT_REASON_COUNT || !handlers[basic]) {
         vcpu_end(vcpu, GUEST_END_UNSUPPORTED, 0, "exit %u (%s) at %#llx: slat does not emulate it", basic,
                  exit_reason_name(basic), (unsigned long long)vcpu->exit_rip);

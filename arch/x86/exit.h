@@ -16,6 +16,15 @@ enum exit_action {
 /* Handles the exit that the current VMCS describes. */
 void exit_dispatch(struct vcpu *vcpu, u32 reason);
 
+/* Once, for the current vCPU: before its first exit. */
+void exit_quick_init(struct vcpu *vcpu);
+
+/*
+ * An MSR that is the vCPU's own, not the machine's around it: nothing changes by reading it. -ENOENT: there is no such MSR;
+ * -EINVAL: it cannot be read.
+ */
+int exit_msr_read(const struct vcpu *vcpu, u32 msr, u64 *value);
+
 /* #GP(0) at the instruction that caused the exit. */
 enum exit_action exit_general_protection(struct vcpu *vcpu);
 

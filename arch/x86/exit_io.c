@@ -20,9 +20,9 @@ static struct io_exit decode(u64 qualification)
     return (struct io_exit){
         .port = (u16)(qualification >> 16),
         .size = (unsigned)(qualification & 7) + 1,
-        .in = qualification & 8,
-        .string = qualification & 16,
-        .repeat = qualification & 32,
+        .in = qualification & QUALIFICATION_IO_IN,
+        .string = qualification & QUALIFICATION_IO_STRING,
+        .repeat = qualification & QUALIFICATION_IO_REPEAT,
     };
 }
 

@@ -56,10 +56,8 @@ static bool is_apic_msr(u32 msr)
     return msr == MSR_APIC_BASE || msr == MSR_TSC_DEADLINE || (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST);
 }
 
-static int read(struct vcpu *vcpu, u32 msr, u64 *value)
+int exit_msr_read(const struct vcpu *vcpu, u32 msr, u64 *value)
 {
-    if (is_apic_msr(msr))
-        return vcpu->ops->apic_msr_read(vcpu, msr, value);
     switch (msr) {
     case MSR_EFER:
         *value = vmcs_read(VMCS_GUEST_EFER);
@@ -147,7 +145,7 @@ enum exit_action exit_rdmsr(struct vcpu *vcpu)
 {
     u32 msr = (u32)vcpu->gpr[RCX];
     u64 value = 0;
-    int error = read(vcpu, msr, &value);
+    int error = is_apic_msr(msr) ? vcpu->ops->apic_msr_read(vcpu, msr, &value) : exit_msr_read(vcpu, msr, &value);
 
     if (error)
         return refuse(vcpu, msr, error);

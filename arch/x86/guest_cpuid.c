@@ -151,19 +151,37 @@ static struct cpuid_result hypervisor_leaf(const struct guest_features *f, u32 l
     return (struct cpuid_result){ 0 };
 }
 
+static bool is_hypervisor_leaf(u32 leaf)
+{
+    return leaf >= LEAF_HYPERVISOR && leaf < LEAF_HYPERVISOR_END;
+}
+
+/* The basic leaf that answers for it. Intel processors answer a leaf beyond the last one with the last one. */
+static u32 basic_leaf(const struct guest_features *f, u32 leaf)
+{
+    return leaf < f->last ? leaf : f->last;
+}
+
+bool guest_cpuid_answer_is_constant(const struct guest_features *f, u32 leaf)
+{
+    u32 basic = basic_leaf(f, leaf);
+
+    return is_hypervisor_leaf(leaf) || (leaf >= LEAF_EXTENDED && leaf <= f->last_extended) ||
+           (basic != LEAF_FEATURES && basic != LEAF_XSAVE);
+}
+
 struct cpuid_result guest_cpuid_answer(const struct guest_features *f, const struct cpuid_asker *asker, u32 leaf,
                                        u32 subleaf)
 {
     if (leaf >= LEAF_EXTENDED && leaf <= f->last_extended)
         return f->leaves.extended[leaf - LEAF_EXTENDED];
-    if (leaf >= LEAF_HYPERVISOR && leaf < LEAF_HYPERVISOR_END)
+    if (is_hypervisor_leaf(leaf))
         return hypervisor_leaf(f, leaf);
-    if (leaf > f->last)
-        leaf = f->last; /* Intel processors answer a leaf beyond the last one with the last one */
-    switch (leaf) {
+    switch (basic_leaf(f, leaf)) {
     case 0:
+        return f->leaves.basic[0];
     case LEAF_CACHE_DESCRIPTORS:
-        return f->leaves.basic[leaf];
+        return f->leaves.basic[LEAF_CACHE_DESCRIPTORS];
     case LEAF_FEATURES:
         return features_of(f, asker);
     case LEAF_CACHES:

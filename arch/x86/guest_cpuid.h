@@ -18,4 +18,7 @@ struct cpuid_asker {
 struct cpuid_result guest_cpuid_answer(const struct guest_features *features, const struct cpuid_asker *asker, u32 leaf,
                                        u32 subleaf);
 
+/* Whether the leaf says the same whatever the vCPU does: its number and its siblings are all that it is asked about. */
+bool guest_cpuid_answer_is_constant(const struct guest_features *features, u32 leaf);
+
 #endif

@@ -56,6 +56,9 @@ void guest_features_init(u64 tsc_hz);
 /* CPUID as the vCPU sees it, which is current. */
 struct cpuid_result guest_cpuid(const struct vcpu *vcpu, u32 leaf, u32 subleaf);
 
+/* As long as it lives, a vCPU sees the same in this leaf. */
+bool guest_cpuid_is_constant(u32 leaf);
+
 /* CR4 bits that a guest may set, and EFER bits. */
 u64 guest_cr4_allowed(void);
 u64 guest_efer_allowed(void);

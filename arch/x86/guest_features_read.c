@@ -68,6 +68,11 @@ struct cpuid_result guest_cpuid(const struct vcpu *vcpu, u32 leaf, u32 subleaf)
     return guest_cpuid_answer(&features, &asker, leaf, subleaf);
 }
 
+bool guest_cpuid_is_constant(u32 leaf)
+{
+    return guest_cpuid_answer_is_constant(&features, leaf);
+}
+
 u64 guest_cr4_allowed(void)
 {
     return features.cr4;

@@ -5,18 +5,26 @@
 bits 64
 section .text
 
-%define VMCS_HOST_RSP 0x6c14
+%define VMCS_HOST_RSP    0x6c14
+%define VMCS_EXIT_REASON 0x4402
 %define GPR_RDI       56          ; struct vcpu in vcpu.h: static_assert in vcpu.c
 %define LAUNCHED      128
 %define HOST_RSP      136
+%define QUICK_UNTIL   144
+%define EXITS         152
+%define EXIT_REASONS  80
 
 %macro EACH_GPR 1                 ; all but RSP (in the VMCS) and RDI (it holds the vcpu)
     %1 rax, 0
-    %1 rcx, 8
     %1 rdx, 16
+    %1 rsi, 48
+    OTHERS %1
+%endmacro
+
+%macro OTHERS 1
+    %1 rcx, 8
     %1 rbx, 24
     %1 rbp, 40
-    %1 rsi, 48
     %1 r8, 64
     %1 r9, 72
     %1 r10, 80
@@ -42,7 +50,7 @@ section .text
 
 extern exit_quickly
 
-; int vmx_enter(struct vcpu *vcpu): 0 after a VM exit that exit_quickly() has left, 1 when an entry failed at once (VMfail).
+; int vmx_enter(struct vcpu *vcpu): 0 after a VM exit that exit_quick.c has left, 1 when an entry failed at once (VMfail).
 global vmx_enter:function
 vmx_enter:
     push rbp
@@ -72,15 +80,25 @@ vmx_enter:
     jmp restore
 
 ; VMCS.HOST_RIP: the processor continues here with RSP as it was at the VMWRITE.
+; RAX, RDX and RSI get values of ours before the first branch, and so need no CLEAR.
 global vmx_exit:function
 vmx_exit:
     push rdi                      ; the guest's RDI waits on the stack; XCHG would lock the bus
     mov rdi, [rsp + 8]            ; the vcpu
     EACH_GPR STORE
-    pop rax
-    mov [rdi + GPR_RDI], rax
-    EACH_GPR CLEAR
-    call exit_quickly             ; the stack is aligned: seven registers and a return address lie on it
+    pop qword [rdi + GPR_RDI]
+    OTHERS CLEAR
+    rdtsc
+    shl rdx, 32
+    or rax, rdx
+    mov esi, VMCS_EXIT_REASON
+    vmread rsi, rsi
+    cmp rsi, EXIT_REASONS         ; as large: the entry failed
+    jae .out
+    inc qword [rdi + EXITS + rsi * 8]
+    cmp rax, [rdi + QUICK_UNTIL]
+    jae .out
+    call [exit_quickly + rsi * 8] ; the stack is aligned: seven registers and a return address lie on it
     mov rdi, [rsp]
     test al, al
     jz .out

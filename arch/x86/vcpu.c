@@ -26,7 +26,8 @@
 int vmx_enter(struct vcpu *vcpu); /* run.nasm */
 
 static_assert(offsetof(struct vcpu, gpr) == 0 && offsetof(struct vcpu, launched) == 128 &&
-                  offsetof(struct vcpu, host_rsp) == 136,
+                  offsetof(struct vcpu, host_rsp) == 136 && offsetof(struct vcpu, quick_until) == 144 &&
+                  offsetof(struct vcpu, exits_by_reason) == 152 && EXIT_REASON_COUNT == 80,
               "run.nasm knows them");
 
 int vcpu_create(struct vcpu *vcpu, const struct vcpu_config *config)
@@ -65,6 +66,7 @@ int vcpu_create(struct vcpu *vcpu, const struct vcpu_config *config)
     vcpu_make_current(vcpu);
     vmcs_set_controls(vcpu);
     guest_state_reset();
+    exit_quick_init(vcpu);
     vcpu_unload(vcpu);
     return 0;
 }
@@ -139,6 +141,15 @@ void vcpu_bound_run(struct vcpu *vcpu, u64 tsc)
         vcpu->run_until = tsc;
 }
 
+u64 vcpu_exits(const struct vcpu *vcpu)
+{
+    u64 exits = 0;
+
+    for (unsigned reason = 0; reason < EXIT_REASON_COUNT; reason++)
+        exits += vcpu->exits_by_reason[reason];
+    return exits;
+}
+
 void vcpu_end(struct vcpu *vcpu, enum guest_end end, u32 status, const char *format, ...)
 {
     va_list args;
@@ -180,7 +191,6 @@ static void handle_exit(struct vcpu *vcpu)
 {
     u32 reason = (u32)vmcs_read(VMCS_EXIT_REASON);
 
-    vcpu->exits++;
     if (reason & EXIT_REASON_ENTRY_FAILURE) {
         if ((reason & EXIT_REASON_BASIC) == EXIT_REASON_MACHINE_CHECK_AT_ENTRY)
             __asm__ volatile("int $18"); /* the machine's, not the guest's (SDM vol. 3, 27.9) */
@@ -254,9 +264,6 @@ static enum entry_result enter(struct vcpu *vcpu)
     if (entry.log != vcpu->logs_modifications)
         pml_switch(vcpu, entry.log);
     int failed = vmx_enter(vcpu);
-    /* Those that exit_quickly() has handled are counted here, once for the stay. */
-    vcpu->exits += vcpu->mmu.quick_faults;
-    vcpu->exits_by_reason[EXIT_REASON_EPT_VIOLATION] += vcpu->mmu.quick_faults;
     if (vcpu->logs_modifications)
         pml_drain(vcpu);
     vcpu_memory_leave(&vcpu->mmu);
@@ -293,8 +300,11 @@ static void run(struct vcpu *vcpu)
         u64 now = rdtsc();
         if (now >= vcpu->run_until)
             return;
-        /* Quick exits do not set the timer. Where it would begin anew with each of them there are none. */
-        vcpu->quick_until = vmx_caps.save_timer ? vcpu->run_until : 0;
+        /*
+         * Quick exits do not set the timer: where it would begin anew with each of them there are none. Nor do they know what a
+         * debugger does at the end of an instruction.
+         */
+        vcpu->quick_until = vmx_caps.save_timer && !vcpu->debug.controls ? vcpu->run_until : 0;
         set_timer(vcpu->run_until - now);
         assert(vcpu_is_current(vcpu));
         switch (enter(vcpu)) {

@@ -7,6 +7,7 @@
 #ifndef ARCH_X86_VCPU_H
 #define ARCH_X86_VCPU_H
 
+#include "arch/x86/cpu.h"
 #include "arch/x86/exit_reasons.h"
 #include "arch/x86/guest_mtrr.h"
 #include "arch/x86/guest_start.h"
@@ -67,9 +68,9 @@ struct vcpu_ops {
     /* VMCALL with CPL 0; its registers are vcpu->gpr. NULL: #UD. */
     enum hypercall_result (*hypercall)(struct vcpu *vcpu);
     /*
-     * Called by exit_quickly(), within a stay in the guest: they do not yield, wait for no lock, touch no guest memory and end
+     * Called by exit_quick.c, within a stay in the guest: they do not yield, wait for no lock, touch no guest memory and end
      * no guest. False: that is not possible now, and nothing was done; the exit is then handled by the functions above.
-     * NULL: never.
+     * What the first two request of this vCPU, or how they bound its run, holds from the next instruction on.
      */
     bool (*port_write_quickly)(struct vcpu *vcpu, u16 port, unsigned size, u32 value);
     bool (*deadline_write_quickly)(struct vcpu *vcpu, u64 value); /* IA32_TSC_DEADLINE */
@@ -105,6 +106,14 @@ struct vcpu_registers {
     struct guest_mtrr mtrr; /* decides nothing: never loaded */
 };
 
+/* What CPUID says with this in RAX and RCX, of which it uses the lower halves, whatever else the guest does. */
+struct cpuid_answer {
+    u64 rax, rcx;
+    struct cpuid_result result;
+};
+
+enum { VCPU_CPUID_ANSWERS = 32 };
+
 /* All zero: no debugger has anything to do with it. */
 struct vcpu_debug {
     u32 controls;          /* of the primary controls, those that are on for the debugger */
@@ -118,6 +127,8 @@ struct vcpu {
     u64 gpr[GPR_COUNT]; /* offset 0: run.nasm */
     u64 launched;       /* offset 128: VMRESUME instead of VMLAUNCH */
     u64 host_rsp;       /* offset 136: what the VMCS has, so that it is written only when it changes */
+    u64 quick_until;    /* offset 144: host TSC; exits before it may be handled within the stay in the guest (exit_quick.c) */
+    u64 exits_by_reason[EXIT_REASON_COUNT]; /* offset 152; read by anybody */
 
     /* set once: */
     struct vm *vm;
@@ -158,8 +169,9 @@ struct vcpu {
     unsigned host_state;     /* number of the processor whose host state the VMCS has, and 1; 0: none yet */
     bool flush_vpid;         /* before the next entry: what its VPID tagged on its processor is stale */
     bool logs_modifications; /* PML is on in the VMCS */
-    u64 quick_until;         /* host TSC: exits before it may be handled by exit_quickly() */
-    u64 exit_rip;            /* RIP at the last exit that was not handled so */
+    u64 exit_rip;            /* RIP at the last exit that was not handled within the stay in the guest */
+
+    struct cpuid_answer cpuid[VCPU_CPUID_ANSWERS]; /* exit_quick.c; each of them is true at any time */
 
     /* how it ended: */
     enum guest_end end;
@@ -167,7 +179,6 @@ struct vcpu {
     char end_text[VCPU_END_TEXT];
 
     /* counts: */
-    u64 exits, exits_by_reason[EXIT_REASON_COUNT];
     u64 first_entry_tsc; /* host TSC right before the first VM entry; 0: it was never entered */
     u64 unknown_msrs;
     u32 first_unknown_msr;
@@ -239,6 +250,9 @@ void vcpu_skip_instruction(struct vcpu *vcpu);
 
 /* The same, where the processor does not say how long the instruction is. */
 void vcpu_skip_bytes(struct vcpu *vcpu, unsigned length);
+
+/* All of its exits. From any task. */
+u64 vcpu_exits(const struct vcpu *vcpu);
 
 /* Ends the guest with a reason; the first one stands. Callable from every exit handler and from vcpu_ops. */
 __attribute__((format(printf, 4, 5))) void vcpu_end(struct vcpu *vcpu, enum guest_end end, u32 status,

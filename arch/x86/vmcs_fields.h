@@ -181,6 +181,11 @@ enum segment { SEGMENT_ES, SEGMENT_CS, SEGMENT_SS, SEGMENT_DS, SEGMENT_FS, SEGME
 #define QUALIFICATION_LINEAR_VALID (1ull << 7)
 #define QUALIFICATION_OF_LINEAR    (1ull << 8)
 
+/* In that of I/O instructions. */
+#define QUALIFICATION_IO_IN     (1ull << 3)
+#define QUALIFICATION_IO_STRING (1ull << 4)
+#define QUALIFICATION_IO_REPEAT (1ull << 5)
+
 #define BLOCKING_BY_STI        (1ull << 0)
 #define BLOCKING_BY_MOV_SS     (1ull << 1)
 #define BLOCKING_BY_NMI        (1ull << 3)

@@ -90,6 +90,19 @@ static void waits_for_priority_and_flag(void)
     this_processor()->result = lower_until_it_comes(false) == CLASS_HIGH - 1;
 }
 
+/* It waits when interrupts come on, and the instruction that STI shadows exits. It comes behind that one, not behind the next. */
+static void comes_behind_shadow(void)
+{
+    struct processor *self = this_processor();
+    uintptr_t a = 0, b, c = 0, d;
+
+    self->counts[VECTOR_HIGH] = 0;
+    apic_send(0, ICR_SELF | ICR_ASSERT | ICR_FIXED | VECTOR_HIGH);
+    __asm__ volatile("sti; cpuid; cli" : "+a"(a), "=b"(b), "+c"(c), "=d"(d) : : "memory");
+    self->result = self->counts[VECTOR_HIGH] == 1;
+    take_interrupts();
+}
+
 static void redirect(u32 low)
 {
     poke((u32)IOAPIC_SELECT, REDIRECTION_COM1);
@@ -133,6 +146,8 @@ void check_priority(void)
        "an interrupt comes with the write that lowers the priority below its class, on each");
     run_on_all(waits_for_priority_and_flag);
     ok(results(true) == processor_count, "with interrupts off it comes when they are on, on each");
+    run_on_all(comes_behind_shadow);
+    ok(results(true) == processor_count, "the shadow of STI ends with a CPUID, on each");
     level_work = lower_line;
     u32 level = interrupts_of_com1(REDIRECTION_LEVEL), edge = interrupts_of_com1(0);
     u32 again = interrupts_of_com1(REDIRECTION_LEVEL);

@@ -160,7 +160,7 @@ enum {
     TESTS_TIMER = 8,
     TESTS_X2APIC = 7,
     TESTS_RESTART = 2,
-    TESTS_PRIORITY = 4,
+    TESTS_PRIORITY = 5,
     TESTS_X2APIC_REGISTERS = 4
 };
 void check_start(void);

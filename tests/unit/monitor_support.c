@@ -71,7 +71,7 @@ void vm_processor_notify(struct vm_processor *processor, u32 request)
 
 u64 vm_exits(const struct vm *vm)
 {
-    return vm->processors[0]->vcpu.exits;
+    return vcpu_exits(&vm->processors[0]->vcpu);
 }
 
 const char slat_version[] = "v1.2";

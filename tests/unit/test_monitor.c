@@ -49,7 +49,7 @@ static void what_processors_do(void **state)
 
     first->vcpu.activity = VCPU_HALTED;
     first->vcpu.exit_rip = 0x1234;
-    first->vcpu.exits = 5;
+    first->vcpu.exits_by_reason[EXIT_REASON_CPUID] = 5;
     first->vcpu.processor = 3;
     first->is_out = 1;
     assert_int_equal(execute("vcpus left"), 0);
