@@ -16,8 +16,9 @@ HV_CFLAGS := $(CSTD) -I$(BUILD)/generated $(WARNINGS) -O2 -g -MMD -MP $(HV_DEFIN
              -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-asynchronous-unwind-tables -fno-strict-aliasing \
              -fstack-protector-strong -mstack-protector-guard=global -fcf-protection=none \
              -ffunction-sections -fdata-sections -Wno-maybe-uninitialized
-# Few instructions. A backtrace through it lacks run.nasm, where it ends anyway.
-$(BUILD)/hypervisor/arch/x86/exit_quick.c.o: HV_CFLAGS += -fomit-frame-pointer -foptimize-sibling-calls
+# Few instructions. run.nasm has set RBP to 0: backtraces end with the function that exit_quick.c has called.
+$(BUILD)/hypervisor/arch/x86/exit_quick.c.o: HV_CFLAGS += -fomit-frame-pointer -ffixed-rbp -foptimize-sibling-calls
+
 HV_LDFLAGS := -nostdlib -static -no-pie -Wl,-T,linker.ld,-z,noexecstack,-z,max-page-size=4096,--build-id=none \
               -Wl,--gc-sections,--orphan-handling=error,--fatal-warnings $(HV_TEST_LDFLAGS)
 

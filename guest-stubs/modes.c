@@ -24,7 +24,8 @@ static u64 gdt[] = { 0,
                      0x00af9b000000ffff,   /* 0x18: 64-bit code */
                      0x00009b000000ffff,   /* 0x20: 16-bit code */
                      0x000093000000ffff,   /* 0x28: 16-bit data */
-                     0x00ef9b000000ffff }; /* 0x30: 32-bit code with L, which means nothing outside IA-32e mode */
+                     0x00ef9b000000ffff,   /* 0x30: 32-bit code with L, which means nothing outside IA-32e mode */
+                     0x00cf9b000000ffff }; /* 0x38: 32-bit code, with a base that wraps() sets */
 static volatile u32 directory[1024] __attribute__((aligned(4096)));
 static volatile u64 pdpt[512] __attribute__((aligned(4096))), pml4[512] __attribute__((aligned(4096)));
 static volatile u64 directories[512] __attribute__((aligned(4096)));
@@ -281,15 +282,39 @@ static void meaningless_l(void)
     ok(eax == cpuid(1, 0).eax, "CPUID in a 32-bit code segment with L set");
 }
 
+/* CPUID in the last two bytes of a code segment of 4 GiB, and what follows it in the first ones. */
+static void wraps(void)
+{
+    static struct {
+        u8 cpuid[2], jump;
+        u32 back_eip;
+        u16 back_cs;
+    } __attribute__((packed)) code = { .cpuid = { 0x0f, 0xa2 }, .jump = 0xea, .back_cs = 0x08 };
+    const struct {
+        u32 eip;
+        u16 cs;
+    } __attribute__((packed)) last = { 0xfffffffe, 0x38 };
+    u64 base = (u32)(uintptr_t)&code + 2;
+    u32 eax = 0, ecx = 0, wanted = cpuid(0, 0).eax;
+
+    gdt[7] |= (base & 0xffffff) << 16 | base >> 24 << 56;
+    __asm__ volatile("movl $1f, %0; ljmp *%3; 1:"
+                     : "=m"(code.back_eip), "+a"(eax), "+c"(ecx)
+                     : "m"(last)
+                     : "ebx", "edx", "memory");
+    ok(eax == wanted, "EIP goes from the end of a segment of 4 GiB to its begin behind a CPUID");
+}
+
 void stub_main(void)
 {
     trap_init();
     trap_load_gdt(gdt, sizeof(gdt));
-    plan(27);
+    plan(28);
     cr0_bits();
     paging32();
     paging_pae();
     long_mode();
     real_mode();
     meaningless_l();
+    wraps();
 }

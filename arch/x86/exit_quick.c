@@ -7,7 +7,7 @@
  * What vcpu_run() and handle_exit() do at each exit, and why it needs not be done here:
  *   the slice        run.nasm asks for nobody after vcpu->quick_until. The preemption timer goes on where it stopped.
  *   requests         who makes one while the vCPU is inside sends an interrupt, which ends the stay at the next VM entry, since
- *                    interrupts are off here: vcpu_request(), port_kick(). What a handler itself asks for: look_up().
+ *                    interrupts are off here: vcpu_request(), port_kick(). What is called here makes none, and bounds no run.
  *   event_requeue()  no event is being delivered when an instruction exits (SDM vol. 3, 28.2.4): only EPT violations ask.
  *   the end of an instruction (vcpu_skip_instruction())   may_skip() leaves all but the plain case. A vCPU that is debugged
  *                    (debug.h) does not come here.
@@ -17,7 +17,6 @@
 #include "arch/x86/guest_features.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/vmcs.h"
-#include "mm/atomic.h"
 #include "mm/vm_memory.h"
 
 /*
@@ -67,15 +66,6 @@ static inline bool may_skip(u64 *next)
     return unusual == 0 && (u32)*next >= (u32)length;
 }
 
-/* If a handler has requested something of its own vCPU, or bound its run, the stay ends before the next instruction. */
-static inline void look_up(struct vcpu *vcpu)
-{
-    if (__builtin_expect(atomic_read(&vcpu->requests) != 0 || vcpu->run_until < vcpu->quick_until, false)) {
-        vcpu->quick_until = 0;
-        vmcs_write(VMCS_PREEMPTION_TIMER, 0);
-    }
-}
-
 static bool leave(struct vcpu *vcpu)
 {
     return false;
@@ -104,30 +94,29 @@ static inline bool answer(struct vcpu *vcpu, struct cpuid_result result, u64 nex
     return skip_to(next);
 }
 
-static __attribute__((noinline)) bool ask(struct vcpu *vcpu, u64 next)
+static __attribute__((noinline)) bool learn(struct vcpu *vcpu, struct cpuid_answer *place, u64 next)
 {
-    u64 leaf = vcpu->gpr[RAX], subleaf = vcpu->gpr[RCX];
-    struct cpuid_result result = guest_cpuid(vcpu, (u32)leaf, (u32)subleaf);
+    u64 rax = vcpu->gpr[RAX], rcx = vcpu->gpr[RCX];
 
-    if (guest_cpuid_is_constant((u32)leaf))
-        *answer_place(vcpu) = (struct cpuid_answer){ leaf, subleaf, result };
-    look_up(vcpu);
-    return answer(vcpu, result, next);
+    if (!guest_cpuid_is_constant((u32)rax))
+        return false;
+    *place = (struct cpuid_answer){ rax, rcx, guest_cpuid(vcpu, (u32)rax, (u32)rcx) };
+    return answer(vcpu, place->result, next);
 }
 
 static bool quick_cpuid(struct vcpu *vcpu)
 {
-    const struct cpuid_answer *place = answer_place(vcpu);
+    struct cpuid_answer *place = answer_place(vcpu);
     u64 next;
 
     if (!may_skip(&next))
         return false;
     if (place->rax != vcpu->gpr[RAX] || place->rcx != vcpu->gpr[RCX])
-        return ask(vcpu, next);
+        return learn(vcpu, place, next);
     return answer(vcpu, place->result, next);
 }
 
-/* ---- */
+/* ---- the others */
 
 static bool quick_rdmsr(struct vcpu *vcpu)
 {
@@ -146,7 +135,7 @@ static bool quick_wrmsr(struct vcpu *vcpu)
 
     if ((u32)vcpu->gpr[RCX] != MSR_TSC_DEADLINE || !may_skip(&next) || !vcpu->ops->deadline_write_quickly(vcpu, value))
         return false;
-    look_up(vcpu);
+    assert(vcpu->run_until >= vcpu->quick_until);
     return skip_to(next);
 }
 
@@ -170,7 +159,7 @@ static bool quick_io(struct vcpu *vcpu)
     if ((qualification & (QUALIFICATION_IO_IN | QUALIFICATION_IO_STRING)) || !may_skip(&next) ||
         !vcpu->ops->port_write_quickly(vcpu, (u16)(qualification >> 16), bits / 8, value))
         return false;
-    look_up(vcpu);
+    assert(vcpu->run_until >= vcpu->quick_until);
     return skip_to(next);
 }
 

@@ -141,15 +141,6 @@ void vcpu_bound_run(struct vcpu *vcpu, u64 tsc)
         vcpu->run_until = tsc;
 }
 
-u64 vcpu_exits(const struct vcpu *vcpu)
-{
-    u64 exits = 0;
-
-    for (unsigned reason = 0; reason < EXIT_REASON_COUNT; reason++)
-        exits += vcpu->exits_by_reason[reason];
-    return exits;
-}
-
 void vcpu_end(struct vcpu *vcpu, enum guest_end end, u32 status, const char *format, ...)
 {
     va_list args;

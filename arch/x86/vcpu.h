@@ -69,8 +69,8 @@ struct vcpu_ops {
     enum hypercall_result (*hypercall)(struct vcpu *vcpu);
     /*
      * Called by exit_quick.c, within a stay in the guest: they do not yield, wait for no lock, touch no guest memory and end
-     * no guest. False: that is not possible now, and nothing was done; the exit is then handled by the functions above.
-     * What the first two request of this vCPU, or how they bound its run, holds from the next instruction on.
+     * no guest; they request nothing of this vCPU, and do not bound its run. False: that is not possible now, and nothing was
+     * done; the exit is then handled by the functions above.
      */
     bool (*port_write_quickly)(struct vcpu *vcpu, u16 port, unsigned size, u32 value);
     bool (*deadline_write_quickly)(struct vcpu *vcpu, u64 value); /* IA32_TSC_DEADLINE */
@@ -127,7 +127,7 @@ struct vcpu {
     u64 gpr[GPR_COUNT]; /* offset 0: run.nasm */
     u64 launched;       /* offset 128: VMRESUME instead of VMLAUNCH */
     u64 host_rsp;       /* offset 136: what the VMCS has, so that it is written only when it changes */
-    u64 quick_until;    /* offset 144: host TSC; exits before it may be handled within the stay in the guest (exit_quick.c) */
+    u64 quick_until; /* offset 144: host TSC; exits before it may be handled within the stay in the guest (exit_quick.c) */
     u64 exits_by_reason[EXIT_REASON_COUNT]; /* offset 152; read by anybody */
 
     /* set once: */
@@ -252,7 +252,14 @@ void vcpu_skip_instruction(struct vcpu *vcpu);
 void vcpu_skip_bytes(struct vcpu *vcpu, unsigned length);
 
 /* All of its exits. From any task. */
-u64 vcpu_exits(const struct vcpu *vcpu);
+static inline u64 vcpu_exits(const struct vcpu *vcpu)
+{
+    u64 exits = 0;
+
+    for (unsigned reason = 0; reason < EXIT_REASON_COUNT; reason++)
+        exits += vcpu->exits_by_reason[reason];
+    return exits;
+}
 
 /* Ends the guest with a reason; the first one stands. Callable from every exit handler and from vcpu_ops. */
 __attribute__((format(printf, 4, 5))) void vcpu_end(struct vcpu *vcpu, enum guest_end end, u32 status,

@@ -242,14 +242,49 @@ static void test_beyond_the_last_leaf(void **state)
     assert_int_equal(ask(&f, 0x80000008, 0).eax, 0x3028);
 }
 
+/* What guests change about themselves: in no leaf that is called constant it shows, and in few others. */
+static void test_constant_leaves(void **state)
+{
+    const u32 firsts[] = { 0, 0x3ffffff0, 0x40000000, 0x40010000, 0x7ffffff0, 0x80000000, 0xffffffe0 };
+    unsigned constant = 0, asked = 0;
+
+    for (unsigned i = 0; i < 32 * sizeof(firsts) / sizeof(firsts[0]); i++) {
+        u32 leaf = firsts[i / 32] + i % 32;
+
+        asked++;
+        if (!guest_cpuid_answer_is_constant(&sapphire, leaf))
+            continue;
+        constant++;
+        for (u32 subleaf = 0; subleaf < 4; subleaf++) {
+            struct cpuid_asker asker = { .number = 1, .siblings = 2 };
+            struct cpuid_result first = guest_cpuid_answer(&sapphire, &asker, leaf, subleaf), then;
+
+            asker.apic_enabled = true;
+            asker.cr4 = ~0ull;
+            asker.xcr0 = sapphire.xcr0;
+            then = guest_cpuid_answer(&sapphire, &asker, leaf, subleaf);
+            assert_leaf(then, first.eax, first.ebx, first.ecx, first.edx);
+        }
+    }
+    assert_int_equal(asked - constant, 2);
+    assert_false(guest_cpuid_answer_is_constant(&sapphire, 1));
+    assert_false(guest_cpuid_answer_is_constant(&sapphire, 0xd));
+    /* Where the last one is not constant, none beyond it is. */
+    struct guest_features f = sapphire;
+    f.last = 0xd;
+    assert_false(guest_cpuid_answer_is_constant(&f, 0x20));
+    assert_true(guest_cpuid_answer_is_constant(&f, 0x80000000));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_vcpu),     cmocka_unit_test(test_topology),
-        cmocka_unit_test(test_caches_end),   cmocka_unit_test(test_bits_that_follow_registers),
-        cmocka_unit_test(test_xsave),        cmocka_unit_test(test_xsave_alignment),
-        cmocka_unit_test(test_frequencies),  cmocka_unit_test(test_hypervisor_leaves),
-        cmocka_unit_test(test_empty_leaves), cmocka_unit_test(test_beyond_the_last_leaf),
+        cmocka_unit_test(test_one_vcpu),        cmocka_unit_test(test_topology),
+        cmocka_unit_test(test_caches_end),      cmocka_unit_test(test_bits_that_follow_registers),
+        cmocka_unit_test(test_xsave),           cmocka_unit_test(test_xsave_alignment),
+        cmocka_unit_test(test_frequencies),     cmocka_unit_test(test_hypervisor_leaves),
+        cmocka_unit_test(test_empty_leaves),    cmocka_unit_test(test_beyond_the_last_leaf),
+        cmocka_unit_test(test_constant_leaves),
     };
 
     return cmocka_run_group_tests(tests, setup, NULL);
