@@ -94,8 +94,9 @@ static inline bool answer(struct vcpu *vcpu, struct cpuid_result result, u64 nex
     return skip_to(next);
 }
 
-static __attribute__((noinline)) bool learn(struct vcpu *vcpu, struct cpuid_answer *place, u64 next)
+static __attribute__((noinline)) bool learn(struct vcpu *vcpu, u64 next)
 {
+    struct cpuid_answer *place = answer_place(vcpu);
     u64 rax = vcpu->gpr[RAX], rcx = vcpu->gpr[RCX];
 
     if (!guest_cpuid_is_constant((u32)rax))
@@ -106,13 +107,13 @@ static __attribute__((noinline)) bool learn(struct vcpu *vcpu, struct cpuid_answ
 
 static bool quick_cpuid(struct vcpu *vcpu)
 {
-    struct cpuid_answer *place = answer_place(vcpu);
+    const struct cpuid_answer *place = answer_place(vcpu);
     u64 next;
 
     if (!may_skip(&next))
         return false;
     if (place->rax != vcpu->gpr[RAX] || place->rcx != vcpu->gpr[RCX])
-        return learn(vcpu, place, next);
+        return learn(vcpu, next);
     return answer(vcpu, place->result, next);
 }
 
