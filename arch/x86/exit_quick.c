@@ -154,11 +154,10 @@ static bool quick_vmcall(struct vcpu *vcpu)
 static bool quick_io(struct vcpu *vcpu)
 {
     u64 next, qualification = known(VMCS_EXIT_QUALIFICATION);
-    unsigned bits = 8 * ((unsigned)(qualification & 7) + 1);
-    u32 value = (u32)vcpu->gpr[RAX] & (~0u >> (32 - bits));
+    unsigned size = (unsigned)(qualification & 7) + 1;
 
     if ((qualification & (QUALIFICATION_IO_IN | QUALIFICATION_IO_STRING)) || !may_skip(&next) ||
-        !vcpu->ops->port_write_quickly(vcpu, (u16)(qualification >> 16), bits / 8, value))
+        !vcpu->ops->port_write_quickly(vcpu, (u16)(qualification >> 16), size, (u32)vcpu->gpr[RAX]))
         return false;
     assert(vcpu->run_until >= vcpu->quick_until);
     return skip_to(next);

@@ -70,7 +70,8 @@ struct vcpu_ops {
     /*
      * Called by exit_quick.c, within a stay in the guest: they do not yield, wait for no lock, touch no guest memory and end
      * no guest; they request nothing of this vCPU, and do not bound its run. False: that is not possible now, and nothing was
-     * done; the exit is then handled by the functions above.
+     * done; the exit is then handled by the functions above. Of the port's value the lower `size` bytes count, the others may be
+     * anything.
      */
     bool (*port_write_quickly)(struct vcpu *vcpu, u16 port, unsigned size, u32 value);
     bool (*deadline_write_quickly)(struct vcpu *vcpu, u64 value); /* IA32_TSC_DEADLINE */
