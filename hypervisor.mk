@@ -16,7 +16,7 @@ HV_CFLAGS := $(CSTD) -I$(BUILD)/generated $(WARNINGS) -O2 -g -MMD -MP $(HV_DEFIN
              -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-asynchronous-unwind-tables -fno-strict-aliasing \
              -fstack-protector-strong -mstack-protector-guard=global -fcf-protection=none \
              -ffunction-sections -fdata-sections -Wno-maybe-uninitialized
-# Few instructions. run.nasm has set RBP to 0: backtraces end with the function that exit_quick.c has called.
+# Few instructions: RBP stays as run.nasm has set it, for backtraces.
 $(BUILD)/hypervisor/arch/x86/exit_quick.c.o: HV_CFLAGS += -fomit-frame-pointer -ffixed-rbp -foptimize-sibling-calls
 
 HV_LDFLAGS := -nostdlib -static -no-pie -Wl,-T,linker.ld,-z,noexecstack,-z,max-page-size=4096,--build-id=none \

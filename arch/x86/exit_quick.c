@@ -94,7 +94,7 @@ static inline bool answer(struct vcpu *vcpu, struct cpuid_result result, u64 nex
     return skip_to(next);
 }
 
-static __attribute__((noinline)) bool learn(struct vcpu *vcpu, u64 next)
+static __attribute__((noinline)) bool cpuid_learn(struct vcpu *vcpu, u64 next)
 {
     struct cpuid_answer *place = answer_place(vcpu);
     u64 rax = vcpu->gpr[RAX], rcx = vcpu->gpr[RCX];
@@ -113,7 +113,7 @@ static bool quick_cpuid(struct vcpu *vcpu)
     if (!may_skip(&next))
         return false;
     if (place->rax != vcpu->gpr[RAX] || place->rcx != vcpu->gpr[RCX])
-        return learn(vcpu, next);
+        return cpuid_learn(vcpu, next);
     return answer(vcpu, place->result, next);
 }
 

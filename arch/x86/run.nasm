@@ -17,6 +17,7 @@ section .text
 %macro EACH_GPR 1                 ; all but RSP (in the VMCS) and RDI (it holds the vcpu)
     %1 rax, 0
     %1 rdx, 16
+    %1 rbp, 40
     %1 rsi, 48
     OTHERS %1
 %endmacro
@@ -24,7 +25,6 @@ section .text
 %macro OTHERS 1
     %1 rcx, 8
     %1 rbx, 24
-    %1 rbp, 40
     %1 r8, 64
     %1 r9, 72
     %1 r10, 80
@@ -80,7 +80,7 @@ vmx_enter:
     jmp restore
 
 ; VMCS.HOST_RIP: the processor continues here with RSP as it was at the VMWRITE.
-; RAX, RDX and RSI get values of ours before the first branch, and so need no CLEAR.
+; RAX, RDX, RSI and RBP get values of ours before the first branch, and so need no CLEAR.
 global vmx_exit:function
 vmx_exit:
     push rdi                      ; the guest's RDI waits on the stack; XCHG would lock the bus
@@ -88,6 +88,7 @@ vmx_exit:
     EACH_GPR STORE
     pop qword [rdi + GPR_RDI]
     OTHERS CLEAR
+    lea rbp, [rsp + 48]           ; where vmx_enter's caller has its RBP: a backtrace goes on there
     rdtsc
     shl rdx, 32
     or rax, rdx

@@ -16,7 +16,7 @@ is $made, 0, 'a slat that breaks is built' or BAIL_OUT('the build failed');
 my $hex = qr/[0-9a-f]+/;
 my $fault = qr/page fault \(#PF\) /;
 my $read_only = qr/${fault}in write_byte\+0x$hex: a write to a page that is read-only, 0xffffffff8/;
-my @callers = qw(break_slat __wrap_guest_cpuid exit_cpuid exit_dispatch vcpu_run vm_processor_run task_main);
+my @callers = qw(break_slat __wrap_guest_cpuid cpuid_learn vcpu_run vm_processor_run task_main);
 my @cases = (
     # what breaks, the cause as it is reported, who did it, whether an exception shows registers, and a trace whose end is lost
     [ 'a write to a null pointer', qr/${fault}in write_null\+0x$hex: a write to a page that is not mapped, 0xc: a null pointer/,
