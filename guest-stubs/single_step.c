@@ -96,7 +96,7 @@ static void step_each(void)
     trap_count = 0;
     __asm__ volatile(STEP "cpuid; 9: nop"
                      : "=m"(stop_at), "=a"(a), "=b"(b), "=c"(c), "=d"(d)
-                     : "a"(1)
+                     : "a"(0)
                      : "memory", "cc");
     check("CPUID", 1);
 
@@ -129,14 +129,14 @@ static void step_each(void)
     trap_count = 0;
     __asm__ volatile(STEP "sti; cpuid; 9: cli"
                      : "=m"(stop_at), "=a"(a), "=b"(b), "=c"(c), "=d"(d)
-                     : "a"(1)
+                     : "a"(0)
                      : "memory", "cc");
     check("STI and CPUID", 2);
 
     trap_count = 0;
     __asm__ volatile(STEP "mov %%ss, %%ecx; mov %%ecx, %%ss; cpuid; 9: nop"
                      : "=m"(stop_at), "=a"(a), "=b"(b), "=c"(c), "=d"(d)
-                     : "a"(1)
+                     : "a"(0)
                      : "memory", "cc");
     check("MOV from SS, MOV to SS and CPUID", 2);
 
@@ -159,7 +159,7 @@ static void breakpoints(void)
     trap_count = 0;
     __asm__ volatile("movl $9f, %0; mov %5, %%ss; cpuid; 9: nop"
                      : "=m"(landmark), "=a"(a), "=b"(b), "=c"(c), "=d"(d)
-                     : "m"(ss_value), "a"(1)
+                     : "m"(ss_value), "a"(0)
                      : "memory", "cc");
     write_dr7(0);
     ok(trap_count == 1 && traps[0].eip == landmark && (traps[0].dr6 & 0xe00f) == 1,

@@ -33,8 +33,9 @@ static const enum vmcs_field fields[] = {
 };
 
 /*
- * Whether the processor has a field was asked once; and right after an exit there is a current VMCS. The field's number is not left
- * to the compiler, which would keep it in a register to use it again, and that costs more than to load it twice.
+ * Whether the processor has a field was asked once (exit_quick_init()), and right after an exit there is a current VMCS: neither
+ * can fail. The field's number is not left to the compiler, which would keep it in a register to use it again, and that costs
+ * more than to load it twice.
  */
 static inline __attribute__((always_inline)) u64 known(enum vmcs_field field)
 {
@@ -73,7 +74,7 @@ static bool leave(struct vcpu *vcpu)
 
 /* ---- CPUID: the answers that never change are kept */
 
-/* Leaves begin at 0, 0x40000000 and 0x80000000, and are numbered from there: a product has something of both in its upper bits. */
+/* Leaves are numbered from 0, 0x40000000 and 0x80000000 on: a product has something of both in its upper bits. */
 static const u32 SPREAD = 0x9e3779b1;
 enum { SPREAD_SHIFT = 27 };
 static_assert(VCPU_CPUID_ANSWERS == 1 << (32 - SPREAD_SHIFT), "the upper bits number them");
