@@ -3,6 +3,7 @@
 #ifndef MM_BACKING_OBJECT_H
 #define MM_BACKING_OBJECT_H
 
+#include "mm/atomic.h"
 #include "mm/backing_map.h"
 #include "mm/list.h"
 #include "mm/spinlock.h"
@@ -22,6 +23,13 @@ struct backing {
     u64 changing_count; /* members of `changing`; changed under the lock */
     u64 sequence;
 };
+
+/* As backing_is_changing() for all of its pages, which may say so too often. Under the lock of a VM that shows it, no means no. */
+static inline bool backing_has_changes(const struct backing *backing)
+{
+    /* Pairs with the store in invalidation_end(): who finds 0 finds the map as it was at that end. */
+    return atomic_read(&backing->changing_count) != 0;
+}
 
 /* As backing_create(), on demand. */
 int backing_create_empty(u64 npages, struct backing **backing);

@@ -3,9 +3,7 @@
 #include "mm/memslot.h"
 
 #include "mm/dirty_log.h"
-#include "mm/ept.h"
 #include "mm/pool.h"
-#include "mm/vm_memory.h"
 
 POOL(memslot_pool, struct memslot);
 static_assert(sizeof(struct dirty_log) <= sizeof(struct memslot), "a log fits where a slot does");
@@ -55,9 +53,4 @@ struct dirty_log *memslot_alloc_log(void)
 void memslot_free_log(struct dirty_log *log)
 {
     pool_free(&memslot_pool, log);
-}
-
-u64 memslot_permissions(const struct memslot *slot, bool writable)
-{
-    return slot->flags & MEMSLOT_READ_ONLY || !writable ? EPT_READ | EPT_EXECUTE : EPT_PERMISSIONS;
 }

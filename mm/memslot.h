@@ -9,8 +9,10 @@
 #define MM_MEMSLOT_H
 
 #include "mm/backing.h"
+#include "mm/ept.h"
 #include "mm/interval_tree.h"
 #include "mm/striped.h"
+#include "mm/vm_memory.h"
 
 struct dirty_log;
 
@@ -44,7 +46,10 @@ struct __attribute__((aligned(CACHE_LINE))) memslot {
 struct memslot *memslot_create(const struct memslot *wanted);
 
 /* The permissions (EPT_READ | …) with which a page may be mapped at most; `writable` is backing_page.writable. */
-u64 memslot_permissions(const struct memslot *slot, bool writable);
+static inline u64 memslot_permissions(const struct memslot *slot, bool writable)
+{
+    return slot->flags & MEMSLOT_READ_ONLY || !writable ? EPT_READ | EPT_EXECUTE : EPT_PERMISSIONS;
+}
 
 /* In no set any more. Its log goes too: who gives that to another slot takes it out before. */
 void memslot_destroy(struct memslot *slot);

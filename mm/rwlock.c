@@ -8,6 +8,9 @@
 /* In reader_in. Two writers in a row have different phases, so a reader that waits for the first sees it end. */
 enum { READER = 1u << 8, PHASE = 1u << 0, PRESENT = 1u << 1, WRITER_BITS = PHASE | PRESENT };
 
+/* Of who does not wait: it fails for a writer, or because so often another reader was faster. */
+enum { ATTEMPTS = 4 };
+
 void rwlock_lock_shared(struct rwlock *lock)
 {
     assert(!rwlock_is_mine(lock));
@@ -18,6 +21,18 @@ void rwlock_lock_shared(struct rwlock *lock)
         return;
     while ((atomic_read(&lock->reader_in) & WRITER_BITS) == writer)
         port_relax();
+}
+
+bool rwlock_try_lock_shared(struct rwlock *lock)
+{
+    u32 readers = __atomic_load_n(&lock->reader_in, __ATOMIC_RELAXED);
+
+    /* Not by adding, and taking it back: a writer that comes meanwhile would count who never was there. */
+    for (unsigned attempt = 0; attempt < ATTEMPTS && (readers & WRITER_BITS) == 0; attempt++) {
+        if (atomic_cmpxchg(&lock->reader_in, &readers, readers + READER))
+            return true;
+    }
+    return false;
 }
 
 void rwlock_unlock_shared(struct rwlock *lock)

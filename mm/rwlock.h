@@ -19,6 +19,8 @@ struct rwlock {
 
 /* Nothing may yield while one is held, and none is taken twice by one processor. */
 void rwlock_lock_shared(struct rwlock *lock);
+/* Does not wait. False: a writer has it, or waits for it; or there are so many readers that come. */
+bool rwlock_try_lock_shared(struct rwlock *lock);
 void rwlock_unlock_shared(struct rwlock *lock);
 void rwlock_lock(struct rwlock *lock);
 void rwlock_unlock(struct rwlock *lock);

@@ -153,6 +153,12 @@ void spt_table_put(struct spt *spt, struct shadow_page *page, struct tlb_gather 
 bool spt_set_entry(struct spt_iter *it, u64 value, struct tlb_gather *gather);
 
 /*
+ * As spt_set_entry(), for what comes most often: `entry`, of the table `page`, is empty and becomes a leaf. False: it is not
+ * empty any more.
+ */
+bool spt_fill_entry(struct spt *spt, struct shadow_page *page, u64 *entry, u64 leaf);
+
+/*
  * Puts the table that belongs where `it` stands in a tree for `view`: one that exists, or an empty one of `cache`. 0 (also
  * if somebody else changed the entry: it->old says what is there), -EAGAIN (the cache is empty).
  */
@@ -278,9 +284,17 @@ void spt_note_execution(struct spt *spt, struct shadow_page *page);
 /* The oldest of these, which is the youngest from now on; NULL: there is none. Exclusive. */
 struct shadow_page *spt_oldest_executed(struct spt *spt);
 
-/* ---- the limit: mm/spt_reclaim.c. No lock is held. Yields. */
+/* ---- the limit: mm/spt_reclaim.c */
 
-/* If the VM has as many tables as its limit allows: unmaps what the oldest tables map, in all roots. */
+/* Whether the VM has as many tables as its limit allows. */
+static inline bool spt_is_at_limit(const struct spt *spt)
+{
+    u64 limit = counter_read(&spt->table_limit);
+
+    return limit != 0 && counter_read(&spt->tables) >= limit + counter_read(&spt->root_count);
+}
+
+/* No lock is held. Yields. If the VM has as many tables as its limit allows: unmaps what the oldest tables map, in all roots. */
 void spt_reclaim(struct spt *spt);
 
 #endif

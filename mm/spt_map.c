@@ -47,11 +47,9 @@ static enum level level_in_view(const struct spt_mapping *mapping, const struct 
 /* What the leaf becomes. What the processor has noted in the old one stays, if that led to the same memory. */
 static u64 leaf_for(const struct spt_iter *it, pfn_t pfn, u64 permissions)
 {
-    pfn_t first = { pfn.v & ~(level_pages(it->level) - 1) };
-    u64 large = mm_caps()->nx_large ? ~EPT_EXECUTE : ~0ull; /* C7 */
-    u64 leaf = ept_leaf(first, it->level, it->level == LEVEL_4K ? permissions : permissions & large);
+    u64 leaf = spt_leaf(pfn, it->level, permissions);
 
-    if (ept_is_leaf(it->old, it->level) && ept_frame(it->old).v == first.v)
+    if (ept_is_leaf(it->old, it->level) && ept_frame(it->old).v == ept_frame(leaf).v)
         leaf |= it->old & (EPT_ACCESSED | EPT_DIRTY);
     return leaf;
 }

@@ -99,7 +99,7 @@ void spt_reclaim(struct spt *spt)
     u64 limit = counter_read(&spt->table_limit);
     bool goes_on = true;
 
-    if (limit == 0 || reclaimable(spt) < limit)
+    if (!spt_is_at_limit(spt))
         return;
 
     TLB_GATHER(gather, spt->vm);

@@ -39,10 +39,12 @@ struct vcpu_memory {
     struct table_cache cache;  /* for the next fault, filled before any lock is taken */
     struct memslot *last_used; /* of the slots' generation `last_used_generation` only (M6) */
     u64 last_used_generation;
-    struct dirty_ring *ring; /* NULL: none */
-    u64 *walked;             /* the table of entries of 4K that the last vcpu_memory_fault_inside() met */
-    gfn_t walked_first;      /* the first gfn that it covers; NO_GFN: none was met in this stay */
-    u64 quick_faults;        /* that function's successes in this stay */
+    struct dirty_ring *ring;         /* NULL: none */
+    u64 *walked;                     /* the table of entries of 4K that the last vcpu_memory_fault_inside() met */
+    gfn_t walked_first;              /* the first gfn that it covers; NO_GFN: none was met in this stay */
+    struct shadow_page *walked_page; /* its record; NULL: not asked for yet */
+    u64 quick_faults;                /* that function's successes in this stay */
+    u64 quick_installed;             /* of which installed an entry */
 };
 
 /* The vCPU looks at the memory as it is, through a root for as many levels as mm_init() was told. */
@@ -73,10 +75,11 @@ struct vcpu_entry {
 struct vcpu_entry vcpu_memory_enter(struct vcpu_memory *vcpu);
 
 /*
- * Between vcpu_memory_enter() and _leave(), after an exit for an EPT violation of kind `access` (ACCESS_ bits) at `gpa`: where
- * write permission is all that is missing, and was only taken to see the write, gives it back and logs the write. True: the vCPU
- * may enter again as if it had not come out, all that vcpu_memory_enter() said still holds. False: vcpu_memory_leave() and
- * vm_memory_fault(), which finds what is left to do.
+ * Between vcpu_memory_enter() and _leave(), after an exit for an EPT violation of kind `access` (ACCESS_ bits, others are
+ * ignored) at `gpa`: where write permission is all that is missing, and was only taken to see the write, gives it back and
+ * logs the write; where the page was not mapped yet, and all that it takes is there, maps it. True: the vCPU may enter again
+ * as if it had not come out, all that vcpu_memory_enter() said still holds. False: vcpu_memory_leave() and vm_memory_fault(),
+ * which finds what is left to do.
  */
 bool vcpu_memory_fault_inside(struct vcpu_memory *vcpu, gpa_t gpa, u32 access);
 

@@ -61,6 +61,20 @@ static inline struct memslot *vcpu_memory_slot(struct vcpu_memory *vcpu, struct 
     return vcpu_memory_find_slot(vcpu, set, gfn);
 }
 
+/*
+ * For vcpu_memory_fault_inside(): maps the page of `gfn` by `entry`, which was found empty, of a table of `level` that this
+ * stay has met. False: nothing has changed, and it is mm/fault.c's.
+ */
+bool first_touch(struct vcpu_memory *vcpu, gfn_t gfn, u64 needed, u64 *entry, enum level level);
+
+/* The leaf of `level` that leads to `pfn`, or the large page around it. */
+static inline u64 spt_leaf(pfn_t pfn, enum level level, u64 permissions)
+{
+    if (level > LEVEL_4K && mm_caps()->nx_large)
+        permissions &= ~EPT_EXECUTE; /* C7 */
+    return ept_leaf((pfn_t){ pfn.v & ~(level_pages(level) - 1) }, level, permissions);
+}
+
 /* Adds them to the VM's. */
 void vcpu_memory_count_quick_faults(struct vcpu_memory *vcpu);
 
