@@ -11,7 +11,7 @@ HV_OBJECTS := $(patsubst %,$(BUILD)/hypervisor/%.o,$(HV_SOURCES) $(HV_TEST_SOURC
 # The code runs without vector registers (they are the guests'), without a red zone (interrupts use the same stack), and
 # with frame pointers (backtraces). gcc takes "0 or -E…, written only on success" for maybe uninitialized. HV_DEFINES,
 # HV_TEST_SOURCES and HV_TEST_LDFLAGS are for test builds (tests/system/faults.t).
-HV_CFLAGS := $(CSTD) -I$(BUILD)/generated $(WARNINGS) -O2 -g -MMD -MP $(HV_DEFINES) \
+HV_CFLAGS := $(CSTD) -DMM_FRAMES_AT=0xffff800000000000ull -I$(BUILD)/generated $(WARNINGS) -O2 -g -MMD -MP $(HV_DEFINES) \
              -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
              -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-asynchronous-unwind-tables -fno-strict-aliasing \
              -fstack-protector-strong -mstack-protector-guard=global -fcf-protection=none \

@@ -11,15 +11,7 @@
 #include "hv/task.h"
 #include "mm/vm_memory.h"
 
-void *port_frame_address(pfn_t pfn)
-{
-    return phys_to_virt(pfn_to_hpa(pfn));
-}
-
-pfn_t port_frame_of(const void *address)
-{
-    return hpa_to_pfn((hpa_t){ (u64)address - DIRECT_MAP_BASE });
-}
+static_assert(MM_FRAMES_AT == DIRECT_MAP_BASE, "hypervisor.mk says where boot/ maps RAM");
 
 /* This processor is here, and not in a guest. */
 void port_kick(struct vm_memory *vm)

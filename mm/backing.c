@@ -148,9 +148,7 @@ u64 backing_pages(const struct backing *backing)
 
 int backing_lookup(const struct backing *backing, u64 page, struct backing_page *found)
 {
-    struct map_place place = map_find(&backing->map, page);
-
-    return map_describe(&place, page, found);
+    return backing_peek(backing, page, found);
 }
 
 int backing_resolve(struct backing *backing, u64 page, enum level largest, bool write, struct backing_page *found)

@@ -11,8 +11,6 @@
 #include "mm/mem.h"
 #include "mm/port.h"
 
-enum { ENTRIES = 512 };
-
 /* Frames that are cleared between two calls of port_yield(). */
 #define CLEAR_STEP level_pages(LEVEL_2M)
 
@@ -21,38 +19,6 @@ void map_init(struct backing_map *map, u64 pages)
     *map = (struct backing_map){ .pages = pages, .top = LEVEL_4K };
     while (level_pages(map->top) < pages)
         map->top++;
-}
-
-/* The entry for `page` in a node whose entries have `level`. */
-static u64 *node_entry(u64 node, enum level level, u64 page)
-{
-    return (u64 *)port_frame_address(map_frame(node)) + (page >> level_order(level)) % ENTRIES;
-}
-
-struct map_place map_find(const struct backing_map *map, u64 page)
-{
-    struct map_place place = { .at = (u64 *)&map->root, .level = map->top };
-
-    assert(page < map->pages);
-    while (place.entry = atomic_read(place.at), place.entry & MAP_NODE) {
-        place.node = place.level == LEVEL_2M ? place.at : NULL;
-        place.block = place.entry & MAP_BLOCK;
-        place.level--;
-        place.at = node_entry(place.entry, place.level, page);
-    }
-    return place;
-}
-
-int map_describe(const struct map_place *place, u64 page, struct backing_page *found)
-{
-    if (place->entry & MAP_LOST)
-        return -EIO;
-    if (place->entry == MAP_EMPTY)
-        return -ENOENT;
-    *found = (struct backing_page){ .pfn = map_frame_of(place, page),
-                                    .level = place->block ? LEVEL_2M : place->level,
-                                    .writable = !(place->entry & MAP_SHARED) };
-    return 0;
 }
 
 void map_release(u64 entry, enum level level)
@@ -79,7 +45,7 @@ static void release_all(u64 entry, enum level level)
         return;
     }
     const u64 *entries = port_frame_address(map_frame(entry));
-    for (unsigned i = 0; i < ENTRIES; i++)
+    for (unsigned i = 0; i < MAP_ENTRIES; i++)
         release_all(entries[i], level - 1);
     frame_free(map_frame(entry), 0, FRAME_CONTROL);
     if (level == LEVEL_2M)
@@ -98,7 +64,7 @@ static void free_path(u64 entry, enum level from, enum level to, u64 page)
     for (enum level level = from; level > to; level--) {
         u64 node = entry;
 
-        entry = *node_entry(node, level - 1, page);
+        entry = *map_node_entry(node, level - 1, page);
         frame_free(map_frame(node), 0, FRAME_CONTROL);
     }
 }
@@ -117,7 +83,7 @@ static int wrap(u64 page, enum level hole, enum level level, u64 *entry)
         }
         u64 node = map_entry(frame, MAP_NODE);
         memset(port_frame_address(frame), 0, PAGE_SIZE);
-        *node_entry(node, at, page) = wrapped;
+        *map_node_entry(node, at, page) = wrapped;
         wrapped = node;
     }
     *entry = wrapped;
@@ -203,10 +169,10 @@ static int make_nodes(const struct map_place *piece, enum level largest, u64 pag
             return -ENOMEM;
         }
         u64 *entries = port_frame_address(frame);
-        for (u64 i = 0; i < ENTRIES; i++)
+        for (u64 i = 0; i < MAP_ENTRIES; i++)
             entries[i] = *at + (i * level_pages(level - 1) << PAGE_SHIFT);
         *at = map_entry(frame, level == LEVEL_2M ? MAP_NODE | MAP_BLOCK : MAP_NODE);
-        at = node_entry(*at, level - 1, page);
+        at = map_node_entry(*at, level - 1, page);
     }
     return 0;
 }
@@ -278,7 +244,7 @@ static void count(u64 entry, enum level level, u64 *own, u64 *shared)
     if (entry & MAP_NODE) {
         const u64 *entries = port_frame_address(map_frame(entry));
 
-        for (unsigned i = 0; i < ENTRIES; i++)
+        for (unsigned i = 0; i < MAP_ENTRIES; i++)
             count(entries[i], level - 1, own, shared);
     } else if (entry & MAP_SHARED) {
         for (u64 i = 0; i < level_pages(level); i++)

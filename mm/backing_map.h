@@ -15,7 +15,11 @@
 #ifndef MM_BACKING_MAP_H
 #define MM_BACKING_MAP_H
 
+#include "mm/atomic.h"
 #include "mm/backing.h"
+#include "mm/port.h"
+
+enum { MAP_ENTRIES = 512 };
 
 /* An entry: frame << PAGE_SHIFT | what it is. A page that is lost has no frame. */
 enum {
@@ -71,10 +75,41 @@ void map_init(struct backing_map *map, u64 pages);
 /* Frees all frames and nodes. Nobody reads the map any more. Yields. */
 void map_destroy(struct backing_map *map);
 
-struct map_place map_find(const struct backing_map *map, u64 page);
+/* The entry for `page` in a node whose entries have `level`. */
+static inline u64 *map_node_entry(u64 node, enum level level, u64 page)
+{
+    return (u64 *)port_frame_address(map_frame(node)) + (page >> level_order(level)) % MAP_ENTRIES;
+}
+
+static inline struct map_place map_find(const struct backing_map *map, u64 page)
+{
+    struct map_place place = { .at = (u64 *)&map->root, .level = map->top };
+    u64 above = MAP_EMPTY, *above_at = NULL;
+
+    assert(page < map->pages);
+    while (place.entry = atomic_read(place.at), place.entry & MAP_NODE) {
+        above = place.entry;
+        above_at = place.at;
+        place.level--;
+        place.at = map_node_entry(above, place.level, page);
+    }
+    place.node = place.level == LEVEL_4K ? above_at : NULL;
+    place.block = above & MAP_BLOCK;
+    return place;
+}
 
 /* What backing_lookup() says about `page` at `place`. */
-int map_describe(const struct map_place *place, u64 page, struct backing_page *found);
+static inline int map_describe(const struct map_place *place, u64 page, struct backing_page *found)
+{
+    if (place->entry & MAP_LOST)
+        return -EIO;
+    if (place->entry == MAP_EMPTY)
+        return -ENOENT;
+    *found = (struct backing_page){ .pfn = map_frame_of(place, page),
+                                    .level = place->block ? LEVEL_2M : place->level,
+                                    .writable = !(place->entry & MAP_SHARED) };
+    return 0;
+}
 
 /*
  * Gives `page` a frame of zeros, if it has none: in the largest piece, up to `largest`, that the extent and free memory

@@ -31,6 +31,14 @@ static inline bool backing_has_changes(const struct backing *backing)
     return atomic_read(&backing->changing_count) != 0;
 }
 
+/* backing_lookup(), where every instruction counts. */
+static inline int backing_peek(const struct backing *backing, u64 page, struct backing_page *found)
+{
+    struct map_place place = map_find(&backing->map, page);
+
+    return map_describe(&place, page, found);
+}
+
 /* As backing_create(), on demand. */
 int backing_create_empty(u64 npages, struct backing **backing);
 

@@ -12,51 +12,47 @@
 #include "mm/pte.h"
 #include "mm/vm.h"
 
-/*
- * The record of the table that the entry lies in. Under the lock, and nothing was unlinked that is not flushed yet: so the
- * table, which this stay has met, is in the tree.
- */
-static struct shadow_page *record_of(struct vcpu_memory *vcpu, const u64 *entry, enum level level)
+static inline bool put(const struct vcpu_memory *vcpu, u64 *entry, enum level level, pfn_t pfn, u64 permissions)
 {
-    if (level == LEVEL_4K && vcpu->walked_page != NULL)
-        return vcpu->walked_page;
-
-    struct shadow_page *page = shadow_page_of(port_frame_of(entry));
-    if (level == LEVEL_4K)
-        vcpu->walked_page = page;
-    return page;
+    return spt_fill_entry(&vcpu->vm->spt, vcpu->walked.page, entry, spt_leaf(pfn, level, permissions), level,
+                          vcpu_stripe(vcpu));
 }
 
-/* Whether the frame that was found may be mapped by an entry of `level`, for such an access. */
-static bool suits(const struct memslot *slot, gfn_t gfn, u64 needed, const struct backing_page *found, enum level level)
+/* What was found may be too small for such an entry, or end beyond the slot. */
+static __attribute__((noinline)) bool put_large(const struct vcpu_memory *vcpu, const struct memslot *slot, gfn_t gfn,
+                                                u64 needed, u64 *entry, struct backing_page found)
 {
-    if (!found->writable && needed & EPT_WRITE)
-        return false;
-    if (level == LEVEL_4K)
-        return true;
+    enum level level = vcpu->walked.level;
+
     /* Executing splits (C7). */
-    return !(needed & EPT_EXECUTE && mm_caps()->nx_large) && mapping_level(slot, gfn, found->level) >= level;
+    return level <= found.level && !(needed & EPT_EXECUTE && mm_caps()->nx_large) && mapping_fits(slot, gfn, level) &&
+           put(vcpu, entry, level, found.pfn, memslot_permissions(slot, found.writable));
 }
 
 /* The lock is held, shared. */
-static bool fill(struct vcpu_memory *vcpu, const struct memslot *slot, gfn_t gfn, u64 needed, u64 *entry,
-                 enum level level)
+static inline bool fill(struct vcpu_memory *vcpu, const struct memslot *slot, gfn_t gfn, u64 needed, u64 *entry)
 {
-    struct vm_memory *vm = vcpu->vm;
+    const struct vm_memory *vm = vcpu->vm;
     struct backing_page found;
 
-    if (atomic_read(&vm->unflushed) != 0 || backing_has_changes(slot->backing) || spt_is_at_limit(&vm->spt))
+    /* Where nothing was unlinked that is not flushed yet, a table that this stay has met is in the tree. */
+    if (atomic_read(&vm->unflushed) != 0 || backing_has_changes(slot->backing) || spt_is_at_limit(&vm->spt) ||
+        backing_peek(slot->backing, memslot_page(slot, gfn), &found) != 0)
         return false;
-    if (backing_lookup(slot->backing, memslot_page(slot, gfn), &found) != 0 || !suits(slot, gfn, needed, &found, level))
+
+    u64 permissions = memslot_permissions(slot, found.writable);
+    if (!ept_permits(permissions, needed))
         return false;
-    return spt_fill_entry(&vm->spt, record_of(vcpu, entry, level), entry,
-                          spt_leaf(found.pfn, level, memslot_permissions(slot, found.writable)));
+    if (vcpu->walked.page == NULL)
+        vcpu->walked.page = shadow_page_of(port_frame_of(entry));
+    return vcpu->walked.level == LEVEL_4K ? put(vcpu, entry, LEVEL_4K, found.pfn, permissions)
+                                          : put_large(vcpu, slot, gfn, needed, entry, found);
 }
 
-bool first_touch(struct vcpu_memory *vcpu, gfn_t gfn, u64 needed, u64 *entry, enum level level)
+bool first_touch(struct vcpu_memory *vcpu, gfn_t gfn, u64 needed, u64 *entry)
 {
     struct vm_memory *vm = vcpu->vm;
-    unsigned at = stripe();
+    unsigned at = vcpu_stripe(vcpu);
     bool filled = false;
 
     if (vcpu->root->view != NULL)
@@ -64,9 +60,8 @@ bool first_touch(struct vcpu_memory *vcpu, gfn_t gfn, u64 needed, u64 *entry, en
 
     struct memslot_set *set = memslots_read_begin_on(&vm->slots, at);
     const struct memslot *slot = vcpu_memory_slot(vcpu, set, gfn);
-    if (slot != NULL && !memslots_is_invalid(set, slot) && slot->log == NULL &&
-        ept_permits(memslot_permissions(slot, true), needed) && rwlock_try_lock_shared(&vm->spt.lock)) {
-        filled = fill(vcpu, slot, gfn, needed, entry, level);
+    if (slot != NULL && !memslots_is_invalid(set, slot) && slot->log == NULL && rwlock_try_lock_shared(&vm->spt.lock)) {
+        filled = fill(vcpu, slot, gfn, needed, entry);
         rwlock_unlock_shared(&vm->spt.lock);
     }
     memslots_read_end_on(set, at);

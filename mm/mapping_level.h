@@ -3,13 +3,26 @@
 #ifndef MM_MAPPING_LEVEL_H
 #define MM_MAPPING_LEVEL_H
 
-#include "mm/memslot.h"
+#include "mm/vm.h"
+
+/*
+ * Whether a large entry of `level` may map `gfn` as far as slot and processor are concerned: wholly inside the slot, and with
+ * the same offset in guest frame and backing (C5).
+ */
+static inline bool mapping_fits(const struct memslot *slot, gfn_t gfn, enum level level)
+{
+    const struct mm_caps *caps = mm_caps();
+    u64 mask = level_pages(level) - 1;
+    u64 first = gfn.v & ~mask;
+
+    return level <= slot->largest && (level == LEVEL_1G ? caps->page_1g : caps->page_2m) &&
+           ((slot->base.v ^ slot->offset) & mask) == 0 && first >= slot->base.v &&
+           memslot_end(slot).v - first >= level_pages(level);
+}
 
 /*
  * The largest level, up to `piece` (the level of the backing's piece, or the one that is wanted, C6), at which `gfn` of
- * `slot` may be mapped: what the slot and the processor allow, wholly inside the slot, and with the same offset in guest
- * frame and backing (C5). A slot whose writes are logged
- * has small ones only (C2).
+ * `slot` may be mapped: where it fits. A slot whose writes are logged has small ones only (C2).
  */
 enum level mapping_level(const struct memslot *slot, gfn_t gfn, enum level piece);
 

@@ -11,11 +11,27 @@
 
 struct vm_memory;
 
-/* The address at which the hypervisor reads and writes a frame of RAM, and the other frames of its block behind it. */
-void *port_frame_address(pfn_t pfn);
+/*
+ * The address at which the hypervisor reads and writes a frame of RAM, and the other frames of its block behind it; and the
+ * frame behind an address that port_frame_address() gave, or behind an object that lies in such a frame.
+ *
+ * Every step of every walk asks. A build says with MM_FRAMES_AT where frame 0 is, and all others behind it; or it has functions,
+ * which can also see whether the frame is RAM.
+ */
+#ifdef MM_FRAMES_AT
+static inline void *port_frame_address(pfn_t pfn)
+{
+    return (void *)(MM_FRAMES_AT + pfn.v * PAGE_SIZE);
+}
 
-/* The frame behind an address that port_frame_address() gave, or behind an object that lies in such a frame. */
+static inline pfn_t port_frame_of(const void *address)
+{
+    return (pfn_t){ ((u64)address - MM_FRAMES_AT) >> PAGE_SHIFT };
+}
+#else
+void *port_frame_address(pfn_t pfn);
 pfn_t port_frame_of(const void *address);
+#endif
 
 /*
  * Interrupts every processor that is in a guest of `vm`, so that it leaves the guest soon: all interrupts are sent, then

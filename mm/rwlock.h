@@ -8,7 +8,15 @@
 #ifndef MM_RWLOCK_H
 #define MM_RWLOCK_H
 
-#include "mm/types.h"
+#include "mm/atomic.h"
+
+/* In reader_in. Two writers in a row have different phases, so a reader that waits for the first sees it end. */
+enum {
+    RWLOCK_PHASE = 1u << 0,
+    RWLOCK_PRESENT = 1u << 1,
+    RWLOCK_WRITER_BITS = RWLOCK_PHASE | RWLOCK_PRESENT,
+    RWLOCK_READER = 1u << 8
+};
 
 /* All zero: free. */
 struct rwlock {
@@ -19,12 +27,27 @@ struct rwlock {
 
 /* Nothing may yield while one is held, and none is taken twice by one processor. */
 void rwlock_lock_shared(struct rwlock *lock);
-/* Does not wait. False: a writer has it, or waits for it; or there are so many readers that come. */
-bool rwlock_try_lock_shared(struct rwlock *lock);
-void rwlock_unlock_shared(struct rwlock *lock);
 void rwlock_lock(struct rwlock *lock);
 void rwlock_unlock(struct rwlock *lock);
 
+/* Does not wait. False: a writer has it, or waits for it; or again and again another reader is faster. */
+static inline bool rwlock_try_lock_shared(struct rwlock *lock)
+{
+    enum { ATTEMPTS = 4 };
+    u32 readers = __atomic_load_n(&lock->reader_in, __ATOMIC_RELAXED);
+
+    /* Not by adding, and taking it back: a writer that comes meanwhile would count who never was there. */
+    for (unsigned attempt = 0; attempt < ATTEMPTS && (readers & RWLOCK_WRITER_BITS) == 0; attempt++) {
+        if (atomic_cmpxchg(&lock->reader_in, &readers, readers + RWLOCK_READER))
+            return true;
+    }
+    return false;
+}
+
+static inline void rwlock_unlock_shared(struct rwlock *lock)
+{
+    atomic_add(&lock->reader_out, RWLOCK_READER);
+}
 /* Whether this processor owns it exclusively (H4: asserted). */
 bool rwlock_is_mine(const struct rwlock *lock);
 

@@ -191,19 +191,6 @@ bool spt_set_entry(struct spt_iter *it, u64 value, struct tlb_gather *gather)
     return true;
 }
 
-bool spt_fill_entry(struct spt *spt, struct shadow_page *page, u64 *entry, u64 leaf)
-{
-    u64 old = EPT_EMPTY;
-
-    /* Nothing new comes into a dying tree (G1). */
-    assert(page->generation == spt->generation);
-    if (!pte_cmpxchg(entry, &old, leaf))
-        return false;
-    counter_add(&page->present, 1);
-    spt_count_leaves(spt, page->role.level, 1);
-    return true;
-}
-
 union role spt_role(const struct view *view, gfn_t gfn, enum level level)
 {
     gfn_t end = { gfn.v + level_pages(level + 1) };

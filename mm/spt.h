@@ -15,6 +15,7 @@
 #ifndef MM_SPT_H
 #define MM_SPT_H
 
+#include "mm/pte.h"
 #include "mm/rwlock.h"
 #include "mm/shadow_hash.h"
 #include "mm/shadow_page.h"
@@ -153,10 +154,22 @@ void spt_table_put(struct spt *spt, struct shadow_page *page, struct tlb_gather 
 bool spt_set_entry(struct spt_iter *it, u64 value, struct tlb_gather *gather);
 
 /*
- * As spt_set_entry(), for what comes most often: `entry`, of the table `page`, is empty and becomes a leaf. False: it is not
- * empty any more.
+ * As spt_set_entry(), for what comes most often: `entry`, of the table `page`, is empty and becomes a leaf of `level`.
+ * False: it is not empty any more. The caller knows the stripe() of its processor.
  */
-bool spt_fill_entry(struct spt *spt, struct shadow_page *page, u64 *entry, u64 leaf);
+static inline bool spt_fill_entry(struct spt *spt, struct shadow_page *page, u64 *entry, u64 leaf, enum level level,
+                                  unsigned stripe)
+{
+    u64 old = EPT_EMPTY;
+
+    /* Nothing new comes into a dying tree (G1). */
+    assert(page->generation == spt->generation);
+    if (!pte_cmpxchg(entry, &old, leaf))
+        return false;
+    counter_add(&page->present, 1);
+    counter_add(&spt->leaves[stripe].mapped[level], 1);
+    return true;
+}
 
 /*
  * Puts the table that belongs where `it` stands in a tree for `view`: one that exists, or an empty one of `cache`. 0 (also

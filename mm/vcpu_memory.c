@@ -73,7 +73,7 @@ struct vcpu_entry vcpu_memory_enter(struct vcpu_memory *vcpu)
     vcpu->processor = processor;
     vcpu->loaded = root;
     vcpu->flushed = generation;
-    vcpu->walked_first = NO_GFN;
+    vcpu->walked.first = NO_GFN;
     /* Pairs with vm_memory_start_log(): either this is seen, or the vCPU is seen inside by the flush after it. */
     bool log = mm_caps()->log_modifications && atomic_read(&vcpu->vm->logging) != 0;
     return (

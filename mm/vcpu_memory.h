@@ -23,6 +23,16 @@ struct dirty_ring;
 
 enum { VCPU_COMING_IN = 1, VCPU_INSIDE = 2 };
 
+/* The last table that vcpu_memory_fault_inside() met in this stay. */
+struct walked_table {
+    u64 *entries;
+    enum level level;         /* of the entries */
+    unsigned order;           /* level_order(level) */
+    gfn_t first;              /* that it covers; NO_GFN: none was met */
+    u64 npages;               /* that it covers */
+    struct shadow_page *page; /* its record; NULL: not asked for yet */
+};
+
 struct vcpu_memory {
     /* set once: */
     struct vm_memory *vm;
@@ -39,12 +49,10 @@ struct vcpu_memory {
     struct table_cache cache;  /* for the next fault, filled before any lock is taken */
     struct memslot *last_used; /* of the slots' generation `last_used_generation` only (M6) */
     u64 last_used_generation;
-    struct dirty_ring *ring;         /* NULL: none */
-    u64 *walked;                     /* the table of entries of 4K that the last vcpu_memory_fault_inside() met */
-    gfn_t walked_first;              /* the first gfn that it covers; NO_GFN: none was met in this stay */
-    struct shadow_page *walked_page; /* its record; NULL: not asked for yet */
-    u64 quick_faults;                /* that function's successes in this stay */
-    u64 quick_installed;             /* of which installed an entry */
+    struct dirty_ring *ring; /* NULL: none */
+    struct walked_table walked;
+    u64 quick_faults;    /* successes of vcpu_memory_fault_inside() in this stay */
+    u64 quick_installed; /* of which installed an entry */
 };
 
 /* The vCPU looks at the memory as it is, through a root for as many levels as mm_init() was told. */

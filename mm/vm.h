@@ -37,7 +37,11 @@ struct vm_memory {
 };
 
 /* As mm_init() was told. */
-const struct mm_caps *mm_caps(void);
+extern struct mm_caps mm_capabilities;
+static inline const struct mm_caps *mm_caps(void)
+{
+    return &mm_capabilities;
+}
 
 /*
  * All VMs, one after the other; NULL: the first, and at the end. The VM that is returned stays until it is given to the
@@ -52,6 +56,12 @@ void vm_put(struct vm_memory *vm);
  */
 void vm_void_markers(struct vm_memory *vm);
 
+/* stripe(), of a vCPU that is inside. */
+static inline unsigned vcpu_stripe(const struct vcpu_memory *vcpu)
+{
+    return vcpu->processor % STRIPES;
+}
+
 /* The slot at `gfn` in `set`, which this vCPU reads, as memslots_find(); it remembers the last one (M6). */
 struct memslot *vcpu_memory_find_slot(struct vcpu_memory *vcpu, struct memslot_set *set, gfn_t gfn);
 static inline struct memslot *vcpu_memory_slot(struct vcpu_memory *vcpu, struct memslot_set *set, gfn_t gfn)
@@ -62,10 +72,10 @@ static inline struct memslot *vcpu_memory_slot(struct vcpu_memory *vcpu, struct 
 }
 
 /*
- * For vcpu_memory_fault_inside(): maps the page of `gfn` by `entry`, which was found empty, of a table of `level` that this
- * stay has met. False: nothing has changed, and it is mm/fault.c's.
+ * For vcpu_memory_fault_inside(): maps the page of `gfn` by `entry`, which was found empty, of the table vcpu->walked. False:
+ * nothing has changed, and it is mm/fault.c's.
  */
-bool first_touch(struct vcpu_memory *vcpu, gfn_t gfn, u64 needed, u64 *entry, enum level level);
+bool first_touch(struct vcpu_memory *vcpu, gfn_t gfn, u64 needed, u64 *entry);
 
 /* The leaf of `level` that leads to `pfn`, or the large page around it. */
 static inline u64 spt_leaf(pfn_t pfn, enum level level, u64 permissions)

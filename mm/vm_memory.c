@@ -15,24 +15,19 @@ POOL(vm_pool, struct vm_memory);
 
 static struct list_node vms = LIST_EMPTY(vms);
 static struct spinlock vms_lock;
-static struct mm_caps capabilities;
+struct mm_caps mm_capabilities;
 
 void mm_init(const struct mm_caps *caps)
 {
     assert((caps->levels == 4 || caps->levels == 5) && caps->physical_bits > PAGE_SHIFT && caps->physical_bits <= 52);
     assert(list_is_empty(&vms) && (caps->access_dirty || !caps->log_modifications));
-    capabilities = *caps;
-}
-
-const struct mm_caps *mm_caps(void)
-{
-    return &capabilities;
+    mm_capabilities = *caps;
 }
 
 u64 vm_gfn_limit(void)
 {
-    unsigned processor = capabilities.physical_bits - PAGE_SHIFT;
-    unsigned tables = level_order((enum level)(capabilities.levels + 1));
+    unsigned processor = mm_capabilities.physical_bits - PAGE_SHIFT;
+    unsigned tables = level_order((enum level)(mm_capabilities.levels + 1));
 
     return 1ull << (processor < tables ? processor : tables);
 }
@@ -56,7 +51,7 @@ int vm_memory_create(struct vm_memory **vm)
 {
     struct vm_memory *created = pool_alloc(&vm_pool);
 
-    assert(capabilities.levels != 0);
+    assert(mm_capabilities.levels != 0);
     if (created == NULL)
         return -ENOMEM;
     memslots_init(&created->slots);
@@ -183,7 +178,7 @@ int vm_memory_protect_view(struct vm_memory *vm, u32 view, gfn_t first, u64 npag
     /* Write without read is no combination of EPT; execute alone is one of some processors. */
     if (npages == 0 || !range_ends_within(first.v, npages, vm_gfn_limit()) || (permissions & ~EPT_PERMISSIONS) != 0 ||
         (permissions & (EPT_READ | EPT_WRITE)) == EPT_WRITE ||
-        (permissions == EPT_EXECUTE && !capabilities.execute_only))
+        (permissions == EPT_EXECUTE && !mm_capabilities.execute_only))
         return -EINVAL;
     return spt_protect_view(&vm->spt, view, first, (gfn_t){ first.v + npages }, permissions);
 }

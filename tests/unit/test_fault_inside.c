@@ -319,7 +319,7 @@ static void test_P2_a_table_is_remembered_for_one_stay(void **state)
 
     show_protected();
     write_inside(&cpus[0], GFN);
-    u64 *table = cpus[0].vcpu.walked;
+    u64 *table = cpus[0].vcpu.walked.entries;
     assert_ptr_equal(&table[index], entry_for(&cpus[0], GFN));
     leave_all();
     vm_memory_zap(vm, (gfn_t){ BASE }, PAGES);
@@ -339,7 +339,7 @@ static bool happened, used;
 
 static void resolve_when_the_table_goes(u64 *entry, u64 old, u64 value)
 {
-    u64 *table = cpus[0].vcpu.walked, before = table[GFN % REGION];
+    u64 *table = cpus[0].vcpu.walked.entries, before = table[GFN % REGION];
 
     if (happened || ept_is_table(value, LEVEL_2M) || !ept_is_table(old, LEVEL_2M) ||
         port_frame_address(ept_frame(old)) != table)
