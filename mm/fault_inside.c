@@ -23,7 +23,7 @@ static inline void log_write(struct vcpu_memory *vcpu, gfn_t gfn)
 {
     struct vm_memory *vm = vcpu->vm;
 
-    if (atomic_read(&vm->logging) == 0)
+    if (__builtin_expect(atomic_read(&vm->logging) == 0, false))
         return;
 
     unsigned at = vcpu_stripe(vcpu);
@@ -44,7 +44,7 @@ static __attribute__((noinline)) bool give_back(struct vcpu_memory *vcpu, gfn_t 
         !pte_cmpxchg(entry, &old, old | EPT_WRITE))
         return false;
     /* The permission first, then the log: see mm/fault.c. */
-    if (vcpu->ring == NULL) {
+    if (__builtin_expect(vcpu->ring == NULL, true)) {
         log_write(vcpu, gfn);
     } else {
         dirty_log_permitted(vcpu, gfn);
@@ -55,67 +55,71 @@ static __attribute__((noinline)) bool give_back(struct vcpu_memory *vcpu, gfn_t 
     return true;
 }
 
-/* The table in the tree that the processor walks in which it ends for `gfn`, remembered. False: the root does not lead there. */
-static bool walk(struct vcpu_memory *vcpu, gfn_t gfn)
+/* By the entry of a table of pages of 4K. */
+static inline bool resolve(struct vcpu_memory *vcpu, gfn_t gfn, u32 access, u64 *entry)
 {
+    u64 old = pte_read(entry);
+
+    if (old == EPT_EMPTY)
+        return first_touch(vcpu, gfn, access & EPT_PERMISSIONS, entry);
+    return (access & (ACCESS_WRITE | ACCESS_EXECUTE)) == ACCESS_WRITE && give_back(vcpu, gfn, entry, old);
+}
+
+static inline void remember(struct walked_table *table, gfn_t gfn, enum level level, u64 *entries)
+{
+    *table = (struct walked_table){ .first = { gfn.v & ~(level_pages(level + 1) - 1) }, .entries = entries };
+}
+
+/* By the tree that the processor walks; the table in which it ends is remembered. */
+static __attribute__((noinline)) bool walk_and_resolve(struct vcpu_memory *vcpu, gfn_t gfn, u32 access)
+{
+    u64 *entries = port_frame_address(vcpu->loaded), *entry;
     enum level level = vcpu->root->top;
-    u64 *table = port_frame_address(vcpu->loaded);
 
     if (gfn.v >= spt_root_end(vcpu->root).v)
         return false;
-    for (; level > LEVEL_4K; level--) {
-        u64 entry = pte_read(&table[ept_index(gfn, level)]);
+    for (; entry = &entries[ept_index(gfn, level)], level > LEVEL_4K; level--) {
+        u64 old = pte_read(entry);
 
-        if (!ept_is_table(entry, level))
-            break;
-        table = port_frame_address(ept_frame(entry));
+        if (!ept_is_table(old, level)) {
+            if (level != LEVEL_2M || old != EPT_EMPTY)
+                return false;
+            remember(&vcpu->walked_large, gfn, LEVEL_2M, entries);
+            return first_touch_large(vcpu, gfn, access & EPT_PERMISSIONS, entry);
+        }
+        entries = port_frame_address(ept_frame(old));
     }
-    vcpu->walked = (struct walked_table){ .entries = table,
-                                          .level = level,
-                                          .order = level_order(level),
-                                          .first = { gfn.v & ~(level_pages(level + 1) - 1) },
-                                          .npages = level_pages(level + 1) };
-    return true;
+    remember(&vcpu->walked, gfn, LEVEL_4K, entries);
+    return resolve(vcpu, gfn, access, entry);
 }
 
-static bool walk_and_resolve(struct vcpu_memory *vcpu, gfn_t gfn, u32 access);
-
-/* By the table that is remembered; `walked`: just now, for this gfn. */
-static inline bool resolve(struct vcpu_memory *vcpu, gfn_t gfn, u32 access, bool walked)
+/* By the table of pages of 2M that is remembered, if the entry is empty; else there may be a table of pages of 4K. */
+static __attribute__((noinline)) bool resolve_large(struct vcpu_memory *vcpu, gfn_t gfn, u32 access)
 {
-    const struct walked_table *table = &vcpu->walked;
-    enum level level = table->level;
-    u64 offset = gfn.v - table->first.v;
+    u64 offset = gfn.v - vcpu->walked_large.first.v;
 
-    if (!walked && offset >= table->npages)
-        return walk_and_resolve(vcpu, gfn, access);
+    if (offset < EPT_ENTRIES * level_pages(LEVEL_2M) && atomic_read(&vcpu->vm->unflushed) == 0) {
+        u64 *entry = &vcpu->walked_large.entries[offset / level_pages(LEVEL_2M)];
 
-    u64 *entry = &table->entries[offset >> table->order];
-    u64 old = pte_read(entry);
-    if (old == EPT_EMPTY)
-        return first_touch(vcpu, gfn, access & EPT_PERMISSIONS, entry);
-    if (level == LEVEL_4K)
-        return (access & (ACCESS_WRITE | ACCESS_EXECUTE)) == ACCESS_WRITE && give_back(vcpu, gfn, entry, old);
-    return !walked && walk_and_resolve(vcpu, gfn, access);
-}
-
-static __attribute__((noinline)) bool walk_and_resolve(struct vcpu_memory *vcpu, gfn_t gfn, u32 access)
-{
-    return walk(vcpu, gfn) && resolve(vcpu, gfn, access, true);
+        if (pte_read(entry) == EPT_EMPTY)
+            return first_touch_large(vcpu, gfn, access & EPT_PERMISSIONS, entry);
+    }
+    return walk_and_resolve(vcpu, gfn, access);
 }
 
 bool vcpu_memory_fault_inside(struct vcpu_memory *vcpu, gpa_t gpa, u32 access)
 {
     const struct vm_memory *vm = vcpu->vm;
     gfn_t gfn = gpa_to_gfn(gpa);
+    u64 offset = gfn.v - vcpu->walked.first.v;
 
     /* A flush that has begun waits for this vCPU to leave; one that begins from here on kicks it out of the guest. */
     if (atomic_read(&vm->tlb_generation) != vcpu->flushed)
         return false;
     /* A table that this stay has met before is in the tree still, unless a removal was noted that is not flushed yet. */
-    if (atomic_read(&vm->unflushed) != 0)
-        return walk_and_resolve(vcpu, gfn, access);
-    return resolve(vcpu, gfn, access, false);
+    if (offset >= EPT_ENTRIES || atomic_read(&vm->unflushed) != 0)
+        return resolve_large(vcpu, gfn, access);
+    return resolve(vcpu, gfn, access, &vcpu->walked.entries[offset]);
 }
 
 void vcpu_memory_count_quick_faults(struct vcpu_memory *vcpu)

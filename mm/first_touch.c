@@ -12,27 +12,18 @@
 #include "mm/pte.h"
 #include "mm/vm.h"
 
-static inline bool put(const struct vcpu_memory *vcpu, u64 *entry, enum level level, pfn_t pfn, u64 permissions)
+/* Whether a large page may be mapped, for such an access, where a piece of level `found` is. */
+static inline bool fits(const struct memslot *slot, gfn_t gfn, u64 needed, enum level level, enum level found)
 {
-    return spt_fill_entry(&vcpu->vm->spt, vcpu->walked.page, entry, spt_leaf(pfn, level, permissions), level,
-                          vcpu_stripe(vcpu));
-}
-
-/* What was found may be too small for such an entry, or end beyond the slot. */
-static __attribute__((noinline)) bool put_large(const struct vcpu_memory *vcpu, const struct memslot *slot, gfn_t gfn,
-                                                u64 needed, u64 *entry, struct backing_page found)
-{
-    enum level level = vcpu->walked.level;
-
     /* Executing splits (C7). */
-    return level <= found.level && !(needed & EPT_EXECUTE && mm_caps()->nx_large) && mapping_fits(slot, gfn, level) &&
-           put(vcpu, entry, level, found.pfn, memslot_permissions(slot, found.writable));
+    return level <= found && !(needed & EPT_EXECUTE && mm_caps()->nx_large) && mapping_fits(slot, gfn, level);
 }
 
 /* The lock is held, shared. */
-static inline bool fill(struct vcpu_memory *vcpu, const struct memslot *slot, gfn_t gfn, u64 needed, u64 *entry)
+static inline bool fill(const struct vcpu_memory *vcpu, const struct memslot *slot, gfn_t gfn, u64 needed,
+                        struct walked_table *table, u64 *entry, enum level level)
 {
-    const struct vm_memory *vm = vcpu->vm;
+    struct vm_memory *vm = vcpu->vm;
     struct backing_page found;
 
     /* Where nothing was unlinked that is not flushed yet, a table that this stay has met is in the tree. */
@@ -41,15 +32,16 @@ static inline bool fill(struct vcpu_memory *vcpu, const struct memslot *slot, gf
         return false;
 
     u64 permissions = memslot_permissions(slot, found.writable);
-    if (!ept_permits(permissions, needed))
+    if (!ept_permits(permissions, needed) || (level > LEVEL_4K && !fits(slot, gfn, needed, level, found.level)))
         return false;
-    if (vcpu->walked.page == NULL)
-        vcpu->walked.page = shadow_page_of(port_frame_of(entry));
-    return vcpu->walked.level == LEVEL_4K ? put(vcpu, entry, LEVEL_4K, found.pfn, permissions)
-                                          : put_large(vcpu, slot, gfn, needed, entry, found);
+    if (table->page == NULL)
+        table->page = shadow_page_of(port_frame_of(entry));
+    return spt_fill_entry(&vm->spt, table->page, entry, spt_leaf(found.pfn, level, permissions), level,
+                          vcpu_stripe(vcpu));
 }
 
-bool first_touch(struct vcpu_memory *vcpu, gfn_t gfn, u64 needed, u64 *entry)
+static inline bool touch(struct vcpu_memory *vcpu, gfn_t gfn, u64 needed, struct walked_table *table, u64 *entry,
+                         enum level level)
 {
     struct vm_memory *vm = vcpu->vm;
     unsigned at = vcpu_stripe(vcpu);
@@ -61,11 +53,22 @@ bool first_touch(struct vcpu_memory *vcpu, gfn_t gfn, u64 needed, u64 *entry)
     struct memslot_set *set = memslots_read_begin_on(&vm->slots, at);
     const struct memslot *slot = vcpu_memory_slot(vcpu, set, gfn);
     if (slot != NULL && !memslots_is_invalid(set, slot) && slot->log == NULL && rwlock_try_lock_shared(&vm->spt.lock)) {
-        filled = fill(vcpu, slot, gfn, needed, entry);
+        filled = fill(vcpu, slot, gfn, needed, table, entry, level);
         rwlock_unlock_shared(&vm->spt.lock);
     }
     memslots_read_end_on(set, at);
     vcpu->quick_faults += filled;
     vcpu->quick_installed += filled;
     return filled;
+}
+
+/* Each is one function for its level, without a call: that is half of what it costs. */
+__attribute__((flatten)) bool first_touch(struct vcpu_memory *vcpu, gfn_t gfn, u64 needed, u64 *entry)
+{
+    return touch(vcpu, gfn, needed, &vcpu->walked, entry, LEVEL_4K);
+}
+
+__attribute__((flatten)) bool first_touch_large(struct vcpu_memory *vcpu, gfn_t gfn, u64 needed, u64 *entry)
+{
+    return touch(vcpu, gfn, needed, &vcpu->walked_large, entry, LEVEL_2M);
 }

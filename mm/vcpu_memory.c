@@ -8,7 +8,7 @@
 
 void vcpu_memory_init(struct vcpu_memory *vcpu, struct vm_memory *vm)
 {
-    *vcpu = (struct vcpu_memory){ .vm = vm, .root = vm->spt.base };
+    *vcpu = (struct vcpu_memory){ .vm = vm, .root = vm->spt.base, .last_used_generation = NO_GENERATION };
     list_init(&vcpu->cache.pages);
     spt_root_get(&vm->spt, vcpu->root);
     spin_lock(&vm->vcpus_lock);
@@ -73,7 +73,7 @@ struct vcpu_entry vcpu_memory_enter(struct vcpu_memory *vcpu)
     vcpu->processor = processor;
     vcpu->loaded = root;
     vcpu->flushed = generation;
-    vcpu->walked.first = NO_GFN;
+    vcpu->walked.first = vcpu->walked_large.first = NO_GFN;
     /* Pairs with vm_memory_start_log(): either this is seen, or the vCPU is seen inside by the flush after it. */
     bool log = mm_caps()->log_modifications && atomic_read(&vcpu->vm->logging) != 0;
     return (

@@ -18,18 +18,16 @@ struct memslot;
 struct spt_root;
 struct dirty_ring;
 
-/* Far from every gfn. */
-#define NO_GFN ((gfn_t){ 1ull << 63 })
+/* Far from every gfn, and from every generation of slots. */
+#define NO_GFN        ((gfn_t){ 1ull << 63 })
+#define NO_GENERATION (1ull << 63)
 
 enum { VCPU_COMING_IN = 1, VCPU_INSIDE = 2 };
 
-/* The last table that vcpu_memory_fault_inside() met in this stay. */
+/* A table that vcpu_memory_fault_inside() met in this stay. */
 struct walked_table {
+    gfn_t first; /* that it covers; NO_GFN: none was met */
     u64 *entries;
-    enum level level;         /* of the entries */
-    unsigned order;           /* level_order(level) */
-    gfn_t first;              /* that it covers; NO_GFN: none was met */
-    u64 npages;               /* that it covers */
     struct shadow_page *page; /* its record; NULL: not asked for yet */
 };
 
@@ -42,17 +40,18 @@ struct vcpu_memory {
     u64 inside; /* 0: outside; VCPU_COMING_IN; or VCPU_INSIDE + the TLB generation that was read when it came in */
     /* this vCPU only: */
     struct spt_root *root;
-    pfn_t loaded;              /* the root's frame at the last entry */
-    u64 flushed;               /* the VM's TLB generation at the last entry */
-    bool has_run;              /* `loaded`, `flushed` and `processor` say something */
-    unsigned processor;        /* of the last entry: translations are the processor's */
-    struct table_cache cache;  /* for the next fault, filled before any lock is taken */
-    struct memslot *last_used; /* of the slots' generation `last_used_generation` only (M6) */
-    u64 last_used_generation;
-    struct dirty_ring *ring; /* NULL: none */
-    struct walked_table walked;
-    u64 quick_faults;    /* successes of vcpu_memory_fault_inside() in this stay */
-    u64 quick_installed; /* of which installed an entry */
+    pfn_t loaded;                     /* the root's frame at the last entry */
+    u64 flushed;                      /* the VM's TLB generation at the last entry */
+    bool has_run;                     /* `loaded`, `flushed` and `processor` say something */
+    unsigned processor;               /* of the last entry: translations are the processor's */
+    struct table_cache cache;         /* for the next fault, filled before any lock is taken */
+    struct memslot *last_used;        /* of the slots' generation `last_used_generation` only (M6) */
+    u64 last_used_generation;         /* NO_GENERATION: there is none */
+    struct dirty_ring *ring;          /* NULL: none */
+    struct walked_table walked;       /* the last one of pages of 4K */
+    struct walked_table walked_large; /* of pages of 2M */
+    u64 quick_faults;                 /* successes of vcpu_memory_fault_inside() in this stay */
+    u64 quick_installed;              /* of which installed an entry */
 };
 
 /* The vCPU looks at the memory as it is, through a root for as many levels as mm_init() was told. */

@@ -66,16 +66,17 @@ static inline unsigned vcpu_stripe(const struct vcpu_memory *vcpu)
 struct memslot *vcpu_memory_find_slot(struct vcpu_memory *vcpu, struct memslot_set *set, gfn_t gfn);
 static inline struct memslot *vcpu_memory_slot(struct vcpu_memory *vcpu, struct memslot_set *set, gfn_t gfn)
 {
-    if (vcpu->last_used != NULL && vcpu->last_used_generation == set->generation && memslot_holds(vcpu->last_used, gfn))
+    if (__builtin_expect(vcpu->last_used_generation == set->generation && memslot_holds(vcpu->last_used, gfn), true))
         return vcpu->last_used;
     return vcpu_memory_find_slot(vcpu, set, gfn);
 }
 
 /*
- * For vcpu_memory_fault_inside(): maps the page of `gfn` by `entry`, which was found empty, of the table vcpu->walked. False:
- * nothing has changed, and it is mm/fault.c's.
+ * For vcpu_memory_fault_inside(): maps the page of `gfn` by `entry`, which was found empty, of the table vcpu->walked; or the
+ * 2M around it by one of vcpu->walked_large. False: nothing has changed, and it is mm/fault.c's.
  */
 bool first_touch(struct vcpu_memory *vcpu, gfn_t gfn, u64 needed, u64 *entry);
+bool first_touch_large(struct vcpu_memory *vcpu, gfn_t gfn, u64 needed, u64 *entry);
 
 /* The leaf of `level` that leads to `pfn`, or the large page around it. */
 static inline u64 spt_leaf(pfn_t pfn, enum level level, u64 permissions)
