@@ -57,6 +57,28 @@ SCENARIO(rwlock_two_readers_and_a_writer, .actor = { write_twice, read_once, rea
          .bound = 3);
 SCENARIO(rwlock_writer_again_and_again, .actor = { write_twice, write_twice, read_once }, .check = check_free);
 
+/* Who does not wait gets in beside readers, or does nothing: nobody takes it for one that was in. */
+static void try_to_read(void)
+{
+    if (!rwlock_try_lock_shared(&lock))
+        return;
+    EXPECT(writers == 0 && left == right);
+    readers++;
+    explorer_point("reader inside");
+    EXPECT(writers == 0 && left == right);
+    readers--;
+    rwlock_unlock_shared(&lock);
+}
+
+static void try_to_read_twice(void)
+{
+    try_to_read();
+    try_to_read();
+}
+
+SCENARIO(try_lock_write, .actor = { write_twice, try_to_read_twice, read_once }, .check = check_free, .bound = 3);
+SCENARIO(try_lock_two_writers, .actor = { write_once, write_once, try_to_read_twice }, .check = check_free, .bound = 3);
+
 /* ---- slots: a reader sees one whole set, and no slot that it found is gone before it ends (M1, M3) */
 
 static struct memslots slots;

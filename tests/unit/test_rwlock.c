@@ -3,6 +3,8 @@
  * mm/rwlock.c. Actors have stacks of their own; one of them runs until it is done, waits, or (`at_points`) comes to its next
  * atomic operation. So what happens is what the test says, or its random numbers. The last test lets threads run freely.
  */
+/* What mm/rwlock.h inlines has its points here, too. */
+#define MM_OBSERVER
 #include "tests/unit/mm_support.h"
 
 #include <pthread.h>
@@ -276,6 +278,63 @@ static void test_H4_the_owner_is_known(void **state)
     assert_lock_is_free();
 }
 
+/* Who does not wait gets in beside readers and where nobody is; and not in front of a writer, nor beside one. */
+static void who_does_not_wait(void)
+{
+    assert_true(rwlock_try_lock_shared(&lock));
+    assert_true(begin(0, LOCK_SHARED));
+    assert_true(rwlock_try_lock_shared(&lock));
+    rwlock_unlock_shared(&lock);
+    assert_false(begin(1, LOCK));
+    assert_false(rwlock_try_lock_shared(&lock));
+    rwlock_unlock_shared(&lock);
+    assert_false(run(1));
+    assert_true(begin(0, UNLOCK_SHARED));
+    assert_true(run(1));
+    assert_false(rwlock_try_lock_shared(&lock));
+    assert_false(begin(0, LOCK));
+    assert_true(begin(1, UNLOCK));
+    assert_true(run(0));
+    assert_false(rwlock_try_lock_shared(&lock));
+    assert_true(begin(0, UNLOCK));
+    assert_true(rwlock_try_lock_shared(&lock));
+    rwlock_unlock_shared(&lock);
+    assert_lock_is_free();
+}
+
+static void test_R8_who_does_not_wait(void **state)
+{
+    for_every_start(who_does_not_wait);
+}
+
+static unsigned others;
+
+static void another_reader_is_faster(const void *word)
+{
+    if (word == &lock.reader_in && others > 0) {
+        others--;
+        lock.reader_in += RWLOCK_READER;
+        lock.reader_out += RWLOCK_READER;
+    }
+}
+
+/* A few other readers are no reason to give up; many are one to stop trying. */
+static void test_R4_the_attempts_to_get_in_are_bounded(void **state)
+{
+    void (*before)(const void *) = port_host.on_point;
+
+    lock_init(0, 0);
+    port_host.on_point = another_reader_is_faster;
+    others = 3;
+    assert_true(rwlock_try_lock_shared(&lock));
+    rwlock_unlock_shared(&lock);
+    others = 1000;
+    assert_false(rwlock_try_lock_shared(&lock));
+    assert_int_equal(others, 1000 - 4);
+    port_host.on_point = before;
+    assert_lock_is_free();
+}
+
 /* An actor has the lock: nobody else has who must not, and nobody was passed over. */
 static void check_entry(struct actor *entered, enum command holds)
 {
@@ -439,9 +498,16 @@ static void test_R8_bounds_with_free_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ACTORS_TEST(test_R8_readers_share),           ACTORS_TEST(test_R8_phases_alternate),
-        ACTORS_TEST(test_R8_writers_come_in_order),   ACTORS_TEST(test_R8_contention_is_seen),
-        ACTORS_TEST(test_H4_the_owner_is_known),      ACTORS_TEST(test_R8_bounds_in_random_schedules),
+        ACTORS_TEST(test_R8_readers_share),
+        ACTORS_TEST(test_R8_phases_alternate),
+        ACTORS_TEST(test_R8_writers_come_in_order),
+        ACTORS_TEST(test_R8_contention_is_seen),
+        ACTORS_TEST(test_R8_who_does_not_wait),
+        ACTORS_TEST(test_R8_bounds_in_random_schedules),
+        ACTORS_TEST(test_R4_the_attempts_to_get_in_are_bounded),
+        ACTORS_TEST(test_R8_bounds_in_random_schedules),
+        ACTORS_TEST(test_H4_the_owner_is_known),
+        ACTORS_TEST(test_R8_bounds_in_random_schedules),
         SMALL_TEST(test_R8_bounds_with_free_threads),
     };
 
