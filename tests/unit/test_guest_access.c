@@ -213,38 +213,88 @@ static void show_moving(void)
     points = acts = looks_outside = looks_inside = 0;
 }
 
-static void test_R2_an_access_goes_to_the_frame_that_the_page_has(void **state)
+/* The first word of page 1: alone, which is done at once, or after the last word of page 0, which takes the long way. */
+static void put_word(u64 value, bool across)
+{
+    const u64 words[2] = { 7, value };
+
+    if (across)
+        assert_int_equal(vm_memory_write(vm, at(100, PAGE_SIZE - 8), words, sizeof(words)), 0);
+    else
+        assert_int_equal(vm_memory_write(vm, at(101, 0), &value, sizeof(value)), 0);
+}
+
+static void goes_to_the_frame_that_the_page_has(bool across)
 {
     u64 moments = 0;
 
     show_moving();
     do {
-        u64 value = 1000 + moments, seen = 0;
+        u64 value = 1000 + moments;
 
         act_at = moments++;
         points = acts = 0;
         port_host.on_point = migrate;
-        assert_int_equal(vm_memory_write(vm, at(101, 8), &value, sizeof(value)), 0);
+        put_word(value, across);
         port_host.on_point = NULL;
-        memcpy(&seen, (u8 *)port_frame_address(lookup(moving, 1).pfn) + 8, sizeof(seen));
-        assert_int_equal(seen, value);
+        assert_int_equal(*(const u64 *)port_frame_address(lookup(moving, 1).pfn), value);
     } while (acts != 0);
     assert_true(moments > 5);
     check_content(moving, 2, 4, 50);
+    assert_int_equal(vm_memory_remove_slot(vm, 9), 0);
     backing_put(moving);
+}
+
+static void test_R2_an_access_goes_to_the_frame_that_the_page_has(void **state)
+{
+    goes_to_the_frame_that_the_page_has(false);
+    goes_to_the_frame_that_the_page_has(true);
 }
 
 /* Who changes the page passes the lock, so whoever looks under it, and copies before it lets go, is waited for. */
 static void test_R2_an_access_looks_and_copies_under_the_lock(void **state)
 {
-    u64 value = 7;
+    show_moving();
+    for (u64 pages = 1; pages <= 2; pages++) {
+        looks_inside = looks_outside = 0;
+        port_host.on_point = count_looks;
+        put_word(7, pages == 2);
+        port_host.on_point = NULL;
+        assert_int_equal(looks_inside, pages);
+        assert_int_equal(looks_outside, 0);
+    }
+    assert_true(is_free(&vm->spt.lock));
+    backing_put(moving);
+}
+
+/* At once or not at all: somebody who has the lock is waited for on the long way. */
+static bool waited;
+
+static void give_the_lock_back(const void *word)
+{
+    if (word != &vm->spt.lock.reader_in || waited)
+        return;
+    waited = true;
+    port_host.on_point = NULL;
+    port_host_processor = 1;
+    rwlock_unlock(&vm->spt.lock);
+    port_host_processor = 0;
+}
+
+static void test_an_access_beside_a_writer(void **state)
+{
+    u64 seen = 0;
 
     show_moving();
-    port_host.on_point = count_looks;
-    assert_int_equal(vm_memory_write(vm, at(101, 8), &value, sizeof(value)), 0);
+    port_host_processor = 1;
+    rwlock_lock(&vm->spt.lock);
+    port_host_processor = 0;
+    waited = false;
+    port_host.on_point = give_the_lock_back;
+    assert_int_equal(vm_memory_read(vm, at(101, 0), &seen, sizeof(seen)), 0);
     port_host.on_point = NULL;
-    assert_int_equal(looks_inside, 1);
-    assert_int_equal(looks_outside, 0);
+    assert_true(waited);
+    assert_int_equal(seen, 51);
     backing_put(moving);
 }
 
@@ -326,6 +376,7 @@ int main(void)
         ACCESS_TEST(test_long_transfers_yield),
         ACCESS_TEST(test_R2_an_access_goes_to_the_frame_that_the_page_has),
         ACCESS_TEST(test_R2_an_access_looks_and_copies_under_the_lock),
+        ACCESS_TEST(test_an_access_beside_a_writer),
         ACCESS_TEST(test_an_access_waits_for_the_end_of_an_invalidation),
         ACCESS_TEST(test_a_write_to_a_shared_page_is_ones_own),
         cmocka_unit_test_setup_teardown(test_a_lost_page_is_an_error, start, finish_retired),
