@@ -24,7 +24,10 @@ struct backing {
     u64 sequence;
 };
 
-/* As backing_is_changing() for all of its pages, which may say so too often. Under the lock of a VM that shows it, no means no. */
+/*
+ * As backing_is_changing() for all of its pages, which may say so too often. Under the lock of a VM that shows it, no means
+ * no.
+ */
 static inline bool backing_has_changes(const struct backing *backing)
 {
     /* Pairs with the store in invalidation_end(): who finds 0 finds the map as it was at that end. */
