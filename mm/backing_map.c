@@ -21,6 +21,19 @@ void map_init(struct backing_map *map, u64 pages)
         map->top++;
 }
 
+u64 map_run(const struct map_place *place, u64 page, u64 most)
+{
+    enum level level = place->node != NULL ? LEVEL_2M : place->level;
+    u64 end = u64_min(most, level_pages(level) - map_offset(level, page));
+    u64 count = 1;
+
+    if (place->level > LEVEL_4K || place->block)
+        return end;
+    for (u64 next = place->entry + PAGE_SIZE; count < end && atomic_read(place->at + count) == next; next += PAGE_SIZE)
+        count++;
+    return count;
+}
+
 void map_release(u64 entry, enum level level)
 {
     u64 first = map_frame(entry).v;

@@ -112,6 +112,12 @@ static inline int map_describe(const struct map_place *place, u64 page, struct b
 }
 
 /*
+ * How many pages from `page` on, which has a frame and lies at `place`, lead to frames that follow each other, and are shared
+ * or not like the first: up to `most`, and to the end of the piece or block, or of the node of small pieces.
+ */
+u64 map_run(const struct map_place *place, u64 page, u64 most);
+
+/*
  * Gives `page` a frame of zeros, if it has none: in the largest piece, up to `largest`, that the extent and free memory
  * allow. With `may_yield` it yields while it clears a large one. 0 with where it is now, -ENOMEM, -EIO.
  */

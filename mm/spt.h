@@ -195,6 +195,19 @@ struct spt_mapping {
 int spt_map(struct spt *spt, struct spt_root *root, struct spt_mapping *mapping, u64 needed, struct table_cache *cache,
             struct tlb_gather *gather);
 
+/* `count` pages of 4K: the first gets the entry `leaf`, which permits reading, and each other one the frame behind. */
+struct spt_run {
+    u64 leaf;
+    u64 count;
+};
+
+/*
+ * Maps `count` runs, one behind the other from `first` on and below one table, in the memory as it is: as spt_map() would each
+ * of the pages for reading, but with one walk (mm/spt_fill.c). How many pages, from `first` on, permit reading now; it is for
+ * spt_map() to find out what is in the way of the next one, such as an empty cache.
+ */
+u64 spt_fill(struct spt *spt, gfn_t first, const struct spt_run *runs, unsigned count, struct table_cache *cache);
+
 /* ---- removing: mm/spt_zap.c */
 
 enum spt_zap {

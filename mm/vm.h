@@ -110,4 +110,12 @@ static inline bool range_ends_within(u64 first, u64 count, u64 limit)
     return first <= limit && count <= limit - first;
 }
 
+/* The end of `npages` pages from `first` on, which may be more than there can be. */
+static inline gfn_t vm_range_end(gfn_t first, u64 npages)
+{
+    u64 limit = vm_gfn_limit();
+
+    return (gfn_t){ range_ends_within(first.v, npages, limit) ? first.v + npages : limit };
+}
+
 #endif
