@@ -93,19 +93,19 @@ bool spt_table_unget(struct spt *spt, struct shadow_page *page, struct table_cac
 /* Takes the leaves of a table of 4K. How many: most of what it costs to remove what a guest has mapped is here. */
 static u64 take_leaves(u64 *entries)
 {
-    u64 leaves = 0;
+    u64 absent = 0;
 
 #pragma GCC unroll 4
     for (unsigned i = 0; i < EPT_ENTRIES; i++) {
         u64 old = pte_read(&entries[i]);
 
         /* Almost all permit reading, and that is one test. */
-        if (!ept_permits(old, EPT_READ) && !ept_is_present(old))
-            continue;
-        (void)pte_xchg(&entries[i], EPT_EMPTY);
-        leaves++;
+        if (ept_permits(old, EPT_READ) || ept_is_present(old))
+            (void)pte_xchg(&entries[i], EPT_EMPTY);
+        else
+            absent++;
     }
-    return leaves;
+    return EPT_ENTRIES - absent;
 }
 
 /* The same for larger ones, with the tables below. How many entries there were. */
