@@ -161,6 +161,30 @@ void spt_table_put(struct spt *spt, struct shadow_page *page, struct tlb_gather 
         tlb_gather_note(gather);
 }
 
+void spt_take_leaves(struct spt *spt, struct shadow_page *page, unsigned from, unsigned to, struct tlb_gather *gather)
+{
+    u64 *entries = port_frame_address(page->frame);
+    s64 leaves = 0;
+
+    assert(rwlock_is_mine(&spt->lock) && page->role.level == LEVEL_4K && from <= to && to <= EPT_ENTRIES);
+    for (unsigned i = from; i < to; i++) {
+        u64 old = pte_read(&entries[i]);
+
+        if (old == EPT_EMPTY)
+            continue;
+        /* What is present stays it, and what is not, too: the lock is exclusive. */
+        if (ept_is_present(old)) {
+            tlb_gather_note(gather);
+            leaves++;
+        }
+        (void)pte_xchg(&entries[i], EPT_EMPTY);
+    }
+    if (leaves != 0) {
+        counter_add(&page->present, -leaves);
+        spt_count_leaves(spt, LEVEL_4K, -leaves);
+    }
+}
+
 void spt_replace_table(struct spt_iter *it, u64 leaf, struct tlb_gather *gather)
 {
     struct spt *spt = it->spt;

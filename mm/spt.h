@@ -153,6 +153,9 @@ void spt_table_put(struct spt *spt, struct shadow_page *page, struct tlb_gather 
  */
 bool spt_set_entry(struct spt_iter *it, u64 value, struct tlb_gather *gather);
 
+/* Empties the entries [from, to) of a table of 4K that stays in the tree. Exclusive. */
+void spt_take_leaves(struct spt *spt, struct shadow_page *page, unsigned from, unsigned to, struct tlb_gather *gather);
+
 /*
  * As spt_set_entry(), for what comes most often: `entry`, of the table `page`, is empty and becomes a leaf of `level`.
  * False: it is not empty any more. The caller knows the stripe() of its processor.

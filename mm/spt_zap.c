@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Removing: leaves one by one where the range covers only a part of a table, whole 4K tables where it covers all of it, and
+ * Removing: only leaves where the range covers a part of a table of 4K, whole such tables where it covers all of it, and
  * every table that is empty when the walk leaves it, so nothing stays behind without a use (H1). Needs exclusive ownership
  * of the tree (H4).
  */
@@ -24,6 +24,20 @@ static void clear_entry(struct spt_iter *it, struct tlb_gather *gather)
     /* Only hardware, setting A and D, and who gives a permission back can be in the way: at most three times. */
     while (!spt_set_entry(it, EPT_EMPTY, gather))
         ;
+}
+
+/*
+ * The entry leads to a table of 4K, of which a part is in the range: that is taken, and the table if it is empty then. Walking
+ * through the entries one by one would cost twenty times as much.
+ */
+static void clear_part(struct spt_iter *it, const struct zap *zap)
+{
+    struct shadow_page *table = shadow_page_of(ept_frame(it->old));
+    u64 from = u64_max(it->gfn.v, zap->first.v), to = u64_min(spt_iter_end(it).v, zap->end.v);
+
+    spt_take_leaves(it->spt, table, (unsigned)(from - it->gfn.v), (unsigned)(to - it->gfn.v), zap->gather);
+    if (counter_read(&table->present) == 0)
+        clear_entry(it, zap->gather);
 }
 
 /* To the next entry below the end in the order of gfn. False: there is none. */
@@ -118,10 +132,14 @@ gfn_t spt_zap_range(struct spt *spt, struct shadow_page *root, gfn_t first, gfn_
         /* The step is for all roots together, but each gets on. */
         if (done >= (step > 0 ? step : 1) || (done != 0 && spt_yield_on_contention && rwlock_is_contended(&spt->lock)))
             return at_least(it.gfn, first);
-        while (!is_left_alone(&it, &zap) && !goes_as_a_whole(&it, &zap))
+        while (it.level > LEVEL_2M && !is_left_alone(&it, &zap) && !goes_as_a_whole(&it, &zap))
             spt_iter_down(&it, at_least(it.gfn, first));
-        if (it.old != EPT_EMPTY && !is_left_alone(&it, &zap))
+        if (it.old == EPT_EMPTY || is_left_alone(&it, &zap))
+            continue;
+        if (goes_as_a_whole(&it, &zap))
             clear_entry(&it, gather);
+        else
+            clear_part(&it, &zap);
     } while (next(&it, &zap));
     return end;
 }

@@ -110,8 +110,13 @@ static u64 map_batch(const struct batch *batch, struct table_cache *cache)
 static int populate_step(struct vm_memory *vm, const struct memslot *slot, gfn_t *gfn, gfn_t end,
                          struct table_cache *cache)
 {
-    struct batch batch = { .vm = vm, .slot = slot, .first = *gfn };
+    struct batch batch;
     u64 done;
+
+    /* Not with an initializer: that clears what is found here anyway, which is most of a step for a large leaf. */
+    batch.vm = vm;
+    batch.slot = slot;
+    batch.first = *gfn;
 
     spt_reclaim(&vm->spt);
     if (table_cache_fill(cache, vm->spt.base->top - LEVEL_4K) != 0)

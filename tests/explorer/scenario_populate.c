@@ -183,7 +183,7 @@ SCENARIO(populate_migrate_fault, .setup = start_1, .actor = { count_by_0, popula
 SCENARIO(populate_migrate_table, .setup = start_1_with_table, .actor = { count_by_0, populate_0, migrate_two },
          .check = check_counted);
 SCENARIO(populate_punch, .setup = start_1, .actor = { read_what_goes, populate_0, punch }, .check = scene_check);
-SCENARIO(populate_clone, .setup = start_1, .actor = { populate_0, start_clone }, .check = check_cloned, .bound = 3);
+SCENARIO(populate_clone, .setup = start_1, .actor = { populate_0, start_clone }, .check = check_cloned);
 SCENARIO(populate_clone_table, .setup = start_1_with_table, .actor = { populate_0, start_clone }, .check = check_cloned,
          .bound = 3);
 
