@@ -64,6 +64,49 @@ static void test_zap_takes_the_range_in_all_roots(void **state)
     assert_int_equal(vm_memory_get_stats(vm).mapped[LEVEL_4K], 0);
 }
 
+/* What is mapped and what is marked, and no more; the table goes with the last of it. */
+static void test_zap_takes_a_part_of_a_table(void **state)
+{
+    add_ram(vm, 0, 0, 300, LEVEL_4K);
+    assert_int_equal(populate(0, 512), 0);
+    vm_memory_mark_device(&base, gfn_to_gpa((gfn_t){ 400 }));
+    vm_memory_mark_device(&base, gfn_to_gpa((gfn_t){ 450 }));
+    watch_flushes();
+    vm_memory_zap(vm, (gfn_t){ 100 }, 350);
+    assert_false(flush_is_due);
+    for (u64 gfn = 0; gfn < 300; gfn++)
+        assert_int_equal(may(&base, gfn), gfn < 100 ? ALL : 0);
+    assert_int_equal(*entry_of(&base, 400), EPT_EMPTY);
+    assert_true(ept_is_marker(*entry_of(&base, 450)));
+    assert_int_equal(vm_memory_get_stats(vm).mapped[LEVEL_4K], 100);
+    assert_all_sound(vm);
+    u64 flushes = vm_memory_get_stats(vm).flushes;
+    vm_memory_zap(vm, (gfn_t){ 100 }, 350);
+    assert_int_equal(vm_memory_get_stats(vm).flushes, flushes);
+    vm_memory_zap(vm, (gfn_t){ 0 }, 100);
+    assert_int_equal(tables_of(vm), 1);
+    assert_int_equal(vm_memory_get_stats(vm).mapped[LEVEL_4K], 0);
+}
+
+static void test_H4_taking_leaves_is_exclusive(void **state)
+{
+    TLB_GATHER(gather, vm);
+
+    add_ram(vm, 0, 0, 10, LEVEL_4K);
+    assert_int_equal(populate(0, 10), 0);
+    struct shadow_page *table = table_of(&base, 0, LEVEL_4K);
+    assert_true(ASSERTS(spt_take_leaves(&vm->spt, table, 0, 5, &gather)));
+    rwlock_lock_shared(&vm->spt.lock);
+    assert_true(ASSERTS(spt_take_leaves(&vm->spt, table, 0, 5, &gather)));
+    rwlock_unlock_shared(&vm->spt.lock);
+    rwlock_lock(&vm->spt.lock);
+    spt_take_leaves(&vm->spt, table, 0, 5, &gather);
+    rwlock_unlock(&vm->spt.lock);
+    tlb_gather_finish(&gather);
+    assert_mapped(0, 5, 0);
+    assert_mapped(5, 10, LEVEL_4K);
+}
+
 static void test_balloon_gives_the_memory_back(void **state)
 {
     struct backing *one = new_content(20, 100), *two = new_content(20, 200);
@@ -144,10 +187,9 @@ static void test_balloon_lets_slots_change(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RANGE_TEST(test_zap_takes_the_range_in_all_roots),
-        RANGE_TEST(test_balloon_gives_the_memory_back),
-        RANGE_TEST(test_balloon_says_what_it_could_not_do),
-        RANGE_TEST(test_balloon_lets_slots_change),
+        RANGE_TEST(test_zap_takes_the_range_in_all_roots),  RANGE_TEST(test_zap_takes_a_part_of_a_table),
+        RANGE_TEST(test_H4_taking_leaves_is_exclusive),     RANGE_TEST(test_balloon_gives_the_memory_back),
+        RANGE_TEST(test_balloon_says_what_it_could_not_do), RANGE_TEST(test_balloon_lets_slots_change),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
