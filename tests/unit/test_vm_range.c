@@ -88,6 +88,21 @@ static void test_zap_takes_a_part_of_a_table(void **state)
     assert_int_equal(vm_memory_get_stats(vm).mapped[LEVEL_4K], 0);
 }
 
+/* A view may permit to execute and not to read. */
+static void test_zap_takes_what_cannot_be_read(void **state)
+{
+    u32 view = new_view(vm);
+
+    add_ram(vm, 0, 0, 512, LEVEL_4K);
+    assert_int_equal(protect(vm, view, 0, 512, ACCESS_EXECUTE), 0);
+    assert_int_equal(vcpu_memory_select(&a, view, 4), 0);
+    assert_int_equal(fault_by(&a, 3, ACCESS_EXECUTE), FAULT_INSTALLED);
+    assert_int_equal(may(&a, 3), ACCESS_EXECUTE);
+    vm_memory_zap(vm, (gfn_t){ 0 }, 512);
+    assert_int_equal(may(&a, 3), 0);
+    assert_int_equal(vm_memory_get_stats(vm).mapped[LEVEL_4K], 0);
+}
+
 static void test_H4_taking_leaves_is_exclusive(void **state)
 {
     TLB_GATHER(gather, vm);
@@ -188,6 +203,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         RANGE_TEST(test_zap_takes_the_range_in_all_roots),  RANGE_TEST(test_zap_takes_a_part_of_a_table),
+        RANGE_TEST(test_zap_takes_what_cannot_be_read),
         RANGE_TEST(test_H4_taking_leaves_is_exclusive),     RANGE_TEST(test_balloon_gives_the_memory_back),
         RANGE_TEST(test_balloon_says_what_it_could_not_do), RANGE_TEST(test_balloon_lets_slots_change),
     };
