@@ -23,7 +23,7 @@ struct batch {
     struct backing_run found[BATCH];
 };
 
-/* The frames behind the pages of the slot from batch->first on, below `end` and below one table, if they fit. 0, -ENOMEM, -EIO. */
+/* The frames behind the pages of the slot from batch->first on, below `end` and one table, as many as fit. 0, -ENOMEM, -EIO. */
 static int resolve_batch(struct batch *batch, gfn_t end)
 {
     const struct memslot *slot = batch->slot;

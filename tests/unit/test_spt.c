@@ -291,6 +291,36 @@ static void test_H4_unlinking_needs_exclusive_ownership(void **state)
     rwlock_unlock(&vm->spt.lock);
 }
 
+static u64 *large_leaf, large_leaf_taken;
+
+/* From the first change on nothing leads to the table; the processor has a pointer to it, and writes. */
+static void write_through_the_pointer(u64 *entry, u64 old, u64 value)
+{
+    if (entry == large_leaf)
+        large_leaf_taken = old;
+    else
+        *large_leaf |= EPT_DIRTY;
+}
+
+static void test_P4_large_leaves_of_an_unlinked_table_are_taken(void **state)
+{
+    TLB_GATHER(gather, vm);
+
+    add_ram(vm, 0, 0, 1024, LEVEL_2M);
+    assert_int_equal(fault(vm, 600, ACCESS_WRITE), FAULT_INSTALLED);
+    large_leaf = entry_at(vm, 600, LEVEL_2M);
+    large_leaf_taken = 0;
+    rwlock_lock(&vm->spt.lock);
+    struct spt_iter it = iter_at(vm, 0, LEVEL_1G);
+    port_host.on_pte = write_through_the_pointer;
+    assert_true(spt_set_entry(&it, EPT_EMPTY, &gather));
+    port_host.on_pte = NULL;
+    rwlock_unlock(&vm->spt.lock);
+    tlb_gather_finish(&gather);
+    assert_true(large_leaf_taken & EPT_DIRTY);
+    assert_int_equal(vm_memory_get_stats(vm).mapped[LEVEL_2M], 0);
+}
+
 /* One root: nobody else can have the table, so nobody looks for it. */
 static void test_H6_one_root_looks_nothing_up(void **state)
 {
@@ -404,6 +434,7 @@ int main(void)
         SPT_TEST(test_a_large_leaf_without_the_permission_is_split),
         SPT_TEST(test_H3_tables_are_recorded_where_they_are),
         SPT_TEST(test_H4_unlinking_needs_exclusive_ownership),
+        SPT_TEST(test_P4_large_leaves_of_an_unlinked_table_are_taken),
         SPT_TEST(test_H6_one_root_looks_nothing_up),
         SPT_TEST(test_split_maps_the_same),
         SPT_TEST(test_populate_maps_every_page_between_small_ones),

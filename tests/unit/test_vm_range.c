@@ -202,10 +202,10 @@ static void test_balloon_lets_slots_change(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RANGE_TEST(test_zap_takes_the_range_in_all_roots),  RANGE_TEST(test_zap_takes_a_part_of_a_table),
-        RANGE_TEST(test_zap_takes_what_cannot_be_read),
-        RANGE_TEST(test_H4_taking_leaves_is_exclusive),     RANGE_TEST(test_balloon_gives_the_memory_back),
-        RANGE_TEST(test_balloon_says_what_it_could_not_do), RANGE_TEST(test_balloon_lets_slots_change),
+        RANGE_TEST(test_zap_takes_the_range_in_all_roots), RANGE_TEST(test_zap_takes_a_part_of_a_table),
+        RANGE_TEST(test_zap_takes_what_cannot_be_read),    RANGE_TEST(test_H4_taking_leaves_is_exclusive),
+        RANGE_TEST(test_balloon_gives_the_memory_back),    RANGE_TEST(test_balloon_says_what_it_could_not_do),
+        RANGE_TEST(test_balloon_lets_slots_change),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
