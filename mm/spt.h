@@ -5,7 +5,7 @@
  * Faults hold the lock shared: they add tables and leaves, and give permissions, by compare-exchange, any number of them at
  * once. Whoever unlinks a table holds it exclusively (H4). Every change of an entry goes through spt_set_entry(): the one
  * place that counts leaves, present entries and tables, notes the flush, and takes apart what was below a replaced entry
- * (H1, H7).
+ * (H1, H7). Loops over many leaves of one table of 4K do the same once for all of them: spt_fill() and spt_take_leaves().
  *
  * A VM has one root for the memory as it is; views and roots with another number of levels are further ones. A table that
  * would be equal in two of them exists once: with the second root the hash of mm/shadow_hash.h comes to life (H5). What

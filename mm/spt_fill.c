@@ -4,6 +4,8 @@
  * a plain store for each page. One that is there gets a compare-exchange for each entry in which nothing is (P3), because
  * faults, and others who populate, may do the same at the same time. Whatever is neither is left to mm/spt_map.c.
  */
+#include "mm/atomic.h"
+#include "mm/port.h"
 #include "mm/pte.h"
 #include "mm/spt.h"
 
@@ -35,7 +37,6 @@ static void fill_table(struct shadow_page *page, unsigned index, const struct sp
 
     for (unsigned i = 0; i < count; i++)
         at = write_entries(at, runs[i].count, runs[i].leaf, PAGE_SIZE);
-    assert(at <= end);
     write_entries(at, (u64)(end - at), EPT_EMPTY, 0);
 }
 
@@ -66,7 +67,10 @@ static bool link_filled(struct spt_iter *it, gfn_t first, const struct spt_run *
     return false;
 }
 
-/* Into a table that others can find. How many pages permit reading now; `*added` of these were not there. */
+/*
+ * Into a table that others can find. How many pages permit reading now; `*added` of these were not there. Where somebody else
+ * was faster it ends, rather than try again: the next step looks at what is there.
+ */
 static u64 add_entries(u64 *entries, const struct spt_run *run, u64 *added)
 {
     u64 leaf = run->leaf;
@@ -117,7 +121,7 @@ u64 spt_fill(struct spt *spt, gfn_t first, const struct spt_run *runs, unsigned 
 {
     struct spt_iter it;
 
-    assert(spt->base->view == NULL);
+    assert(spt->base->view == NULL && ept_index(first, LEVEL_4K) + total(runs, count) <= EPT_ENTRIES);
     spt_iter_start(&it, spt, spt->base->page, first);
     if (!go_down(&it, first, cache))
         return 0;
