@@ -300,13 +300,17 @@ static void resolve_and_change(const void *word)
     migrate_one();
 }
 
-/* A page moves when that its block is one has been read already. */
+/* A page moves out of a block after somebody has read that it is one. */
 static void test_R1_the_sequence_is_read_before_the_frames(void **state)
 {
+    struct map_place place;
+
     moving = new_content(512, 5);
+    assert_int_equal(map_split(&moving->map, 0, LEVEL_4K, &place), 0);
+    assert_true(place.block);
     show(0, 512, moving, 0, 512);
     changed_page = 300;
-    watched = map_find(&moving->map, 0).at;
+    watched = place.at;
     port_host.on_point = resolve_and_change;
     assert_int_equal(populate(512, 512), 0);
     assert_null(port_host.on_point);
