@@ -95,6 +95,21 @@ static void test_populate_follows_every_kind_of_run(void **state)
     backing_put(clone);
 }
 
+/* Neighbours in the machine, of which some count as shared still and some not any more. */
+static void test_populate_ends_a_run_where_sharing_does(void **state)
+{
+    struct backing *backing = new_content(64, 1);
+
+    backing_put(clone_of(backing));
+    for (u64 page = 0; page < 64; page += 1 + page % 7)
+        put_content(backing, page, 7);
+    assert_int_equal(lookup(backing, 0).pfn.v + 5, lookup(backing, 5).pfn.v);
+    show(0, 0, backing, 0, 64);
+    assert_int_equal(populate(0, 64), 0);
+    assert_led(0, 64, backing, 0);
+    backing_put(backing);
+}
+
 static unsigned locks;
 
 static void count_locks(const void *word)
@@ -406,6 +421,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         POPULATE_TEST(test_populate_follows_every_kind_of_run),
+        POPULATE_TEST(test_populate_ends_a_run_where_sharing_does),
         POPULATE_TEST(test_populate_does_a_table_at_a_time),
         POPULATE_TEST(test_populate_of_the_last_page_of_a_large_one),
         POPULATE_TEST(test_populate_leaves_a_larger_leaf_as_it_is),
