@@ -98,15 +98,15 @@ static void test_populate_follows_every_kind_of_run(void **state)
 /* Neighbours in the machine, of which some count as shared still and some not any more. */
 static void test_populate_ends_a_run_where_sharing_does(void **state)
 {
-    struct backing *backing = new_content(64, 1);
+    struct backing *backing = new_content(512, 1);
 
     backing_put(clone_of(backing));
-    for (u64 page = 0; page < 64; page += 1 + page % 7)
+    for (u64 page = 0; page < 512; page += 1 + page % 7)
         put_content(backing, page, 7);
     assert_int_equal(lookup(backing, 0).pfn.v + 5, lookup(backing, 5).pfn.v);
-    show(0, 0, backing, 0, 64);
-    assert_int_equal(populate(0, 64), 0);
-    assert_led(0, 64, backing, 0);
+    show(0, 0, backing, 0, 512);
+    assert_int_equal(populate(0, 512), 0);
+    assert_led(0, 512, backing, 0);
     backing_put(backing);
 }
 
