@@ -132,11 +132,14 @@ gfn_t spt_zap_range(struct spt *spt, struct shadow_page *root, gfn_t first, gfn_
         /* The step is for all roots together, but each gets on. */
         if (done >= (step > 0 ? step : 1) || (done != 0 && spt_yield_on_contention && rwlock_is_contended(&spt->lock)))
             return at_least(it.gfn, first);
-        while (it.level > LEVEL_2M && !is_left_alone(&it, &zap) && !goes_as_a_whole(&it, &zap))
+        bool whole = goes_as_a_whole(&it, &zap);
+        while (!whole && it.level > LEVEL_2M && !is_left_alone(&it, &zap)) {
             spt_iter_down(&it, at_least(it.gfn, first));
+            whole = goes_as_a_whole(&it, &zap);
+        }
         if (it.old == EPT_EMPTY || is_left_alone(&it, &zap))
             continue;
-        if (goes_as_a_whole(&it, &zap))
+        if (whole)
             clear_entry(&it, gather);
         else
             clear_part(&it, &zap);

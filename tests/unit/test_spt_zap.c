@@ -250,6 +250,8 @@ static void test_H4_zapping_needs_exclusive_ownership(void **state)
     assert_true(ASSERTS(zap(0, 4, &gather)));
     rwlock_lock_shared(&vm->spt.lock);
     assert_true(ASSERTS(zap(0, 4, &gather)));
+    /* Also where there is nothing to take. */
+    assert_true(ASSERTS(zap(512, 516, &gather)));
     rwlock_unlock_shared(&vm->spt.lock);
     rwlock_lock(&vm->spt.lock);
     port_host_processor = 1;
