@@ -63,7 +63,7 @@ image: $(BUILD)/slat.efi stubs ## build the EFI application and the guest stubs
 
 clean: ## remove what was built; the emulator, the guests and what fuzzers found stay
 	rm -rf $(wildcard $(addprefix $(BUILD)/,*.img slat.* clang-tidy.log bench boot churning coverage debug explorer faulty fuzz \
-	fuzzer generated hardware host hypervisor in-machine mutants report.html stress stubs tools tsan unit))
+	fuzzer generated hardware host hypervisor in-machine mutants report.html stress stubs tools tsan unit vmm))
 
 # ---- packages, emulator, guests -------------------------------------------------------------------------------------
 
@@ -93,7 +93,7 @@ $(BUILD)/run.img $(BUILD)/slat-usb.img: image $(BUILD)/tools/slat-conf FORCE
 
 # ---- host: tools, unit tests, fuzzers -------------------------------------------------------------------------------
 
-include tests/unit/tests.mk tests/hardware/hardware.mk tests/explorer/explorer.mk tests/stress/stress.mk tests/bench/bench.mk
+include tests/unit/tests.mk tests/hardware/hardware.mk tests/explorer/explorer.mk tests/stress/stress.mk tests/bench/bench.mk tests/bench/vmm.mk
 
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 HOST_CFLAGS := $(CSTD) $(WARNINGS) -O1 -g $(SANITIZE) -MMD -MP

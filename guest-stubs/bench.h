@@ -2,7 +2,7 @@
 /*
  * What a benchmark's host and its guest (guest-stubs/bench.c) tell each other, in a page of guest memory. The host writes what
  * it wants and then a new number to BENCH_ORDER; the guest does it, writes how many ticks of its TSC that took, and then that
- * number to BENCH_DONE. The same under slat (tests/bench/in_machine.h) and under Linux's KVM (tests/bench/kvm_guest.c).
+ * number to BENCH_DONE. The same under slat (tests/bench/in_machine.h) and under Linux's KVM (tests/bench/vmm/).
  */
 #ifndef GUEST_STUBS_BENCH_H
 #define GUEST_STUBS_BENCH_H
