@@ -4,7 +4,7 @@
 
 #include "tests/bench/vmm/vmm.h"
 
-/* The fewer looks at the mail, the less of the guest's time they take: of 20 M and more instructions a second these are few. */
+/* Each look at the mail takes the guest some thousands of instructions: few in so many milliseconds. */
 static const struct timespec BETWEEN_LOOKS = { .tv_nsec = 10 * 1000 * 1000 };
 
 static u32 order;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Linux's KVM measured as slat is by tests/bench/in_machine.h: a small virtual machine monitor, the one program of an
- * initramfs, that runs the same guest (guest-stubs/bench.c) by the same mail, and does to it with KVM's ioctls what slat does
- * with its own operations. tests/bench/kvm boots it and reads the lines "bench: FIGURE VALUE".
+ * initramfs, that runs the same guest (guest-stubs/bench.c) by the same mail, and does to it with KVM's ioctls what
+ * slat does with its own operations. tests/bench/kvm boots it and reads the lines "bench: RUN.FIGURE VALUE".
  *
- * There is one processor and there are two threads. The vCPU's runs the guest. The one that measures has real-time priority:
- * while it works the guest does not run, as in slat; where an ioctl waits, the kernel's own threads run, and the guest. Each
- * part is a process of its own with a VM of its own.
+ * There is one processor and there are two threads. The vCPU's runs the guest. The one that measures has real-time
+ * priority: while it works the guest does not run, as in slat; where an ioctl waits, the kernel's own threads run, and
+ * the guest. Each run is a process of its own with a VM of its own.
  */
 #ifndef TESTS_BENCH_VMM_H
 #define TESTS_BENCH_VMM_H
@@ -24,7 +24,10 @@ typedef uint64_t u64;
 
 enum { PAGE = 4096, LARGE_PAGE = 2 << 20, GUEST_SLOT = 0 };
 
-/* The run of tests/bench/machine that this part stands for: exits, memory, pml, protect. Every figure's name begins so. */
+/*
+ * The run of tests/bench/machine that this part stands for: exits, memory, pml, protect; and `manual`, which slat has
+ * no like of. Every figure's name begins so.
+ */
 extern const char *bench_run;
 
 /* The parts. */
