@@ -93,7 +93,8 @@ $(BUILD)/run.img $(BUILD)/slat-usb.img: image $(BUILD)/tools/slat-conf FORCE
 
 # ---- host: tools, unit tests, fuzzers -------------------------------------------------------------------------------
 
-include tests/unit/tests.mk tests/hardware/hardware.mk tests/explorer/explorer.mk tests/stress/stress.mk tests/bench/bench.mk tests/bench/vmm.mk
+include tests/unit/tests.mk tests/hardware/hardware.mk tests/explorer/explorer.mk tests/stress/stress.mk tests/bench/bench.mk \
+        tests/bench/vmm.mk
 
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 HOST_CFLAGS := $(CSTD) $(WARNINGS) -O1 -g $(SANITIZE) -MMD -MP

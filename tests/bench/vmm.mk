@@ -12,7 +12,7 @@ $(BUILD)/vmm/init: $(patsubst tests/bench/vmm/%.c,$(BUILD)/vmm/%.o,$(wildcard te
 	$(call say,LINK,$@)
 	$(Q)$(CC) -static -s -o $@ $^
 
-bench-kvm: host-packages run-packages ## the benchmarks of the emulated machine with Linux's KVM instead of slat: build/bench-kvm.json
+bench-kvm: host-packages run-packages ## the same in the emulated machine with Linux's KVM: a table, and build/bench-kvm.json
 	@tools/get-kvm forky trixie
 	@tests/bench/kvm --json $(BUILD)/bench-kvm.json
 
