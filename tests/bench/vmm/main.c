@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * See vmm.h. The first program of Linux: loads KVM's modules, runs what `runs=exits,memory,pml,manual` on the kernel's
+ * See vmm.h. The first program of Linux: loads KVM's modules, runs what `runs=exits,memory,pml` and the like on the kernel's
  * command line names (it becomes the environment), and switches off.
  */
 #include <fcntl.h>
@@ -69,11 +69,8 @@ static bool run_all(char *runs)
     static const struct {
         const char *name;
         void (*run)(void);
-    } known[] = { { "exits", bench_exits },
-                  { "memory", bench_memory },
-                  { "pml", bench_dirty },
-                  { "manual", bench_dirty },
-                  { "protect", bench_dirty } };
+    } known[] = { { "exits", bench_exits }, { "memory", bench_memory }, { "ranged", bench_memory },
+                  { "pml", bench_dirty },   { "manual", bench_dirty },  { "protect", bench_dirty } };
     bool right = true;
 
     for (char *part = strtok(runs, ","); part; part = strtok(NULL, ",")) {

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* As tests/bench/in_machine_memory.c, with the same slots and loops: faults, and operations on slots. See vmm.h. */
+/*
+ * As tests/bench/in_machine_memory.c, with the same slots and loops: faults, and operations on slots. See vmm.h.
+ *
+ * When a slot goes, KVM zaps everything that the VM has mapped, in all slots (`memory`). A monitor may tell it to zap
+ * only what the slot has (`ranged`), since Linux 6.12.
+ */
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
 #include "tests/bench/vmm/vmm.h"
@@ -19,11 +26,12 @@ enum { SMALL_ID = 1, LARGE_ID, EMPTY_ID, OTHER_ID };
 #define SMALL_PAGES (SMALL_SIZE / PAGE)
 enum { FEW = 10, MANY = 16384, ROUNDS = 100, SAMPLES = 3 };
 
-/* Since Linux 6.11, whose headers this may be compiled without. */
+/* What the headers of older Linuxes do not have. */
 struct pre_fault_memory {
     u64 gpa, size, flags, padding[5];
 };
 #define PRE_FAULT_MEMORY _IOWR(KVMIO, 0xd5, struct pre_fault_memory)
+enum { QUIRK_SLOT_ZAP_ALL = 1 << 7 };
 
 static u8 *small, *large;
 
@@ -139,11 +147,30 @@ static void logs(void)
     drop(EMPTY_ID);
 }
 
+/* False if this KVM has not the way that this run is about. */
+static bool choose_way(void)
+{
+    struct kvm_enable_cap no_quirk = { .cap = KVM_CAP_DISABLE_QUIRKS2, .args = { QUIRK_SLOT_ZAP_ALL } };
+    int quirks = ioctl(vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_DISABLE_QUIRKS2);
+
+    if (strcmp(bench_run, "ranged") != 0)
+        return true;
+    if (quirks < 0 || !(quirks & QUIRK_SLOT_ZAP_ALL))
+        return false;
+    expect(ioctl(vm_fd, KVM_ENABLE_CAP, &no_quirk) == 0, "zap only what a slot has");
+    return true;
+}
+
 void bench_memory(void)
 {
     u32 count = 0;
 
     vm_create(MEMORY);
+    if (!choose_way()) {
+        printf("bench: KVM has no %s\n", bench_run);
+        bench_stop();
+        return;
+    }
     small = memory_create(SMALL_SIZE, false);
     large = memory_create(LARGE_SIZE, true);
     faults();

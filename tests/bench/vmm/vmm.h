@@ -25,8 +25,8 @@ typedef uint64_t u64;
 enum { PAGE = 4096, LARGE_PAGE = 2 << 20, GUEST_SLOT = 0 };
 
 /*
- * The run of tests/bench/machine that this part stands for: exits, memory, pml, protect; and `manual`, which slat has
- * no like of. Every figure's name begins so.
+ * The run of tests/bench/machine that this part stands for: exits, memory, pml, protect; and `ranged` and `manual`,
+ * KVM's other ways to do memory and pml. Every figure's name begins so.
  */
 extern const char *bench_run;
 
