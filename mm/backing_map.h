@@ -123,7 +123,10 @@ u64 map_run(const struct map_place *place, u64 page, u64 most);
  */
 int map_fill(struct backing_map *map, u64 page, enum level largest, bool may_yield, struct map_place *place);
 
-/* Puts `entry` into the hole around `page`, which is not smaller than `level`. 0, -ENOMEM, -EEXIST (there is no such hole). */
+/*
+ * Puts `entry` into the hole around `page`, which is not smaller than `level`; MAP_EMPTY: only the nodes that another one
+ * would need. 0, -ENOMEM, -EEXIST (there is no such hole).
+ */
 int map_insert(struct backing_map *map, u64 page, u64 entry, enum level level);
 
 /*

@@ -54,33 +54,39 @@ int backing_save(struct backing *from, u64 first, u64 bits, struct backing *to)
     return error;
 }
 
-/* Makes a place of 4K for what comes. 0 (if there was a hole, it is filled), -ENOMEM. */
-static int put(struct backing_map *to, u64 page, u64 entry)
+/* Whether a page that was saved is to stand in the store `to`, which is a hole there if it is zeros anyway. */
+static bool is_wanted(const struct backing_map *to, u64 page, u64 saved, bool is_full)
+{
+    if (is_full && saved == SAVED_ZEROS)
+        return map_find(to, page).entry != MAP_EMPTY;
+    return saved != MAP_EMPTY;
+}
+
+int backing_make_place(const struct backing *from, u64 page, struct backing *to, bool is_full)
 {
     struct map_place place;
 
-    if (map_split(to, page, LEVEL_4K, &place) != 0)
+    if (!is_wanted(&to->map, page, map_find(&from->map, page).entry, is_full))
+        return 0;
+    if (map_split(&to->map, page, LEVEL_4K, &place) != 0)
         return -ENOMEM;
-    if (place.entry == MAP_EMPTY)
-        return map_insert(to, page, entry, LEVEL_4K);
-    map_replace(&place, entry);
-    map_release(place.entry, LEVEL_4K);
-    return 0;
+    /* A hole gets its nodes, and stays one. */
+    return place.level == LEVEL_4K ? 0 : map_insert(&to->map, page, MAP_EMPTY, LEVEL_4K);
 }
 
-int backing_move_saved(struct backing *from, u64 page, struct backing *to, bool is_full)
+void backing_move_saved(struct backing *from, u64 page, struct backing *to, bool is_full)
 {
-    struct map_place place = map_find(&from->map, page);
-    int error = 0;
+    struct map_place saved = map_find(&from->map, page), place = map_find(&to->map, page);
 
-    if (place.entry == MAP_EMPTY)
-        return 0;
-    assert(place.level == LEVEL_4K);
-    if (!(is_full && place.entry == SAVED_ZEROS && map_find(&to->map, page).entry == MAP_EMPTY))
-        error = put(&to->map, page, place.entry);
-    if (error == 0)
-        map_replace(&place, MAP_EMPTY);
-    return error;
+    if (saved.entry == MAP_EMPTY)
+        return;
+    assert(saved.level == LEVEL_4K);
+    if (is_wanted(&to->map, page, saved.entry, is_full)) {
+        assert(place.level == LEVEL_4K);
+        map_replace(&place, saved.entry);
+        map_release(place.entry, LEVEL_4K);
+    }
+    map_replace(&saved, MAP_EMPTY);
 }
 
 void map_cursor_start(struct map_cursor *cursor, const struct backing_map *map, bool is_still)

@@ -24,11 +24,15 @@ enum { SAVED_ZEROS = MAP_LOST | MAP_BLOCK };
 int backing_save(struct backing *from, u64 first, u64 bits, struct backing *to);
 
 /*
- * Moves a page from one store to another, in place of what is saved there; nobody else uses the two, or their pages are being
- * invalidated by the caller. With `is_full` a hole in `to` is zeros anyway. 0 (also if it is not in `from`), -ENOMEM
- * (nothing has changed).
+ * Moves a page from one store to another, in place of what is saved there, if it is in `from`. It cannot fail, but needs a
+ * place that was made before; so many pages move together, or none. What the two lead to does not change from the first place
+ * to the last move: nobody else uses them, or the caller is invalidating their pages. With `is_full` a hole in `to` is zeros
+ * anyway.
+ *
+ * Making a place changes nothing that can be found in `to`. 0, -ENOMEM.
  */
-int backing_move_saved(struct backing *from, u64 page, struct backing *to, bool is_full);
+int backing_make_place(const struct backing *from, u64 page, struct backing *to, bool is_full);
+void backing_move_saved(struct backing *from, u64 page, struct backing *to, bool is_full);
 
 /* Whether what a page leads to is a frame, and no other page's. */
 static inline bool map_is_own(u64 entry)

@@ -13,6 +13,9 @@
 /*
  * A slot as a snapshot knows it. What its pages were is in `store`; where that has nothing, in the parent's, and so on up
  * to the first snapshot, which has everything. Slots that show the same backing have the same store.
+ *
+ * A store below the first has no page that is in none of its slots' deltas: what is not named there is not looked for when
+ * the node is joined with another.
  */
 struct snapshot_slot {
     /* set once: */

@@ -183,34 +183,51 @@ void snapshot_release(const struct snapshot *node)
     }
 }
 
-/* Moves the pages of `slot` into the stores of its parent. 0, -ENOMEM: it can be done again. */
-static int move_pages(struct snapshot_slot *slot)
+static int make_place(const struct snapshot_slot *slot, u64 page)
 {
-    struct snapshot_slot *to = slot->parent;
+    const struct snapshot_slot *to = slot->parent;
+
+    return backing_make_place(slot->store, page, to->store, to->parent == NULL);
+}
+
+static int move_page(const struct snapshot_slot *slot, u64 page)
+{
+    const struct snapshot_slot *to = slot->parent;
+
+    backing_move_saved(slot->store, page, to->store, to->parent == NULL);
+    return 0;
+}
+
+/* Calls `visit` for the pages that `slot` may have saved, until one is not 0. Yields. */
+static int visit_pages(const struct snapshot_slot *slot, int (*visit)(const struct snapshot_slot *slot, u64 page))
+{
     u64 word = page_set_next(slot->delta, 0);
     int error = 0;
 
     for (; word != PAGE_SET_END && error == 0; word = page_set_next(slot->delta, word + 1)) {
         u64 bits = page_set_get(slot->delta, word);
 
-        for (; bits != 0 && error == 0; bits &= bits - 1) {
-            u64 page = word * PAGE_SET_WORD + (u64)__builtin_ctzll(bits) - slot->base.v + slot->offset;
-
-            error = backing_move_saved(slot->store, page, to->store, to->parent == NULL);
-        }
+        for (; bits != 0 && error == 0; bits &= bits - 1)
+            error = visit(slot, word * PAGE_SET_WORD + (u64)__builtin_ctzll(bits) - slot->base.v + slot->offset);
         port_yield();
     }
     return error;
 }
 
+/*
+ * Moves what a node has saved into the stores of its parent. First all places, so that no half of it can be there: the
+ * parent's sets do not name these pages, and are what it goes by when it is joined in turn. 0, -ENOMEM: nothing has changed.
+ */
 static int move_all_pages(const struct snapshot *node)
 {
+    struct snapshot_slot *slot = snapshot_next_slot(node, NULL);
     int error = 0;
 
     snapshot_hold(node);
-    for (struct snapshot_slot *slot = snapshot_next_slot(node, NULL); slot != NULL && error == 0;
-         slot = snapshot_next_slot(node, slot))
-        error = move_pages(slot);
+    for (; slot != NULL && error == 0; slot = snapshot_next_slot(node, slot))
+        error = visit_pages(slot, make_place);
+    for (slot = snapshot_next_slot(node, NULL); slot != NULL && error == 0; slot = snapshot_next_slot(node, slot))
+        (void)visit_pages(slot, move_page);
     snapshot_release(node);
     return error;
 }

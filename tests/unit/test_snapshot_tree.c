@@ -180,6 +180,47 @@ static void test_drop_without_memory(void **state)
     assert_false(snapshot_exist(vm));
 }
 
+/*
+ * There is no memory in the middle of joining two. What could be joined may not be half there: it would be lost when the upper
+ * one, which knows nothing of it, is joined with a third.
+ */
+static void drop_with_too_little(u64 with_place, u64 without)
+{
+    struct model a_model, b_model, c_model;
+    struct snapshot *a = take(&a_model), *b, *c;
+
+    guest_write(1);
+    b = take(&b_model);
+    guest_write(with_place);
+    guest_write(without);
+    c = take(&c_model);
+    port_host_take_all_but(0);
+    snapshot_drop(b);
+    port_host_give_back();
+    assert_ptr_equal(c->parent, b);
+    check_all();
+    snapshot_drop(a);
+    assert_ptr_equal(c->parent, b);
+    assert_null(b->parent);
+    guest_write(1);
+    guest_write(with_place);
+    guest_write(without);
+    reset(c, &c_model);
+    snapshot_drop(c);
+    assert_false(snapshot_exist(vm));
+}
+
+/* A place in a store costs no memory in the 2 MiB of a page that it has, and some elsewhere: there, and in another slot. */
+static void test_drop_half_without_memory(void **state)
+{
+    drop_with_too_little(2, 600);
+}
+
+static void test_drop_half_of_slots_without_memory(void **state)
+{
+    drop_with_too_little(2, PAGES_0 + 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +230,8 @@ int main(void)
         BOTH(test_drop_where_the_memory_is),
         BOTH(test_drop_at_a_branch),
         BOTH(test_drop_without_memory),
+        BOTH(test_drop_half_without_memory),
+        BOTH(test_drop_half_of_slots_without_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
