@@ -17,7 +17,8 @@ HV_CFLAGS := $(CSTD) -DMM_FRAMES_AT=0xffff800000000000ull -I$(BUILD)/generated $
              -fstack-protector-strong -mstack-protector-guard=global -fcf-protection=none \
              -ffunction-sections -fdata-sections -Wno-maybe-uninitialized
 # Few instructions: RBP stays as run.nasm has set it, for backtraces.
-$(BUILD)/hypervisor/arch/x86/exit_quick.c.o: HV_CFLAGS += -fomit-frame-pointer -ffixed-rbp -foptimize-sibling-calls
+HV_QUICK := arch/x86/exit_quick mm/fault_inside mm/first_touch
+$(HV_QUICK:%=$(BUILD)/hypervisor/%.c.o): HV_CFLAGS += -fomit-frame-pointer -ffixed-rbp -foptimize-sibling-calls
 
 HV_LDFLAGS := -nostdlib -static -no-pie -Wl,-T,linker.ld,-z,noexecstack,-z,max-page-size=4096,--build-id=none \
               -Wl,--gc-sections,--orphan-handling=error,--fatal-warnings $(HV_TEST_LDFLAGS)

@@ -93,12 +93,15 @@ static __attribute__((noinline)) bool walk_and_resolve(struct vcpu_memory *vcpu,
     return resolve(vcpu, gfn, access, entry);
 }
 
-/* By the table of pages of 2M that is remembered, if the entry is empty; else there may be a table of pages of 4K. */
+/*
+ * By the table of pages of 2M that is remembered, if the entry is empty; else there may be a table of pages of 4K. Whether
+ * the remembered table is in the tree still is for first_touch_large() to ask, under the lock.
+ */
 static __attribute__((noinline)) bool resolve_large(struct vcpu_memory *vcpu, gfn_t gfn, u32 access)
 {
     u64 offset = gfn.v - vcpu->walked_large.first.v;
 
-    if (offset < EPT_ENTRIES * level_pages(LEVEL_2M) && atomic_read(&vcpu->vm->unflushed) == 0) {
+    if (offset < EPT_ENTRIES * level_pages(LEVEL_2M)) {
         u64 *entry = &vcpu->walked_large.entries[offset / level_pages(LEVEL_2M)];
 
         if (pte_read(entry) == EPT_EMPTY)

@@ -12,12 +12,12 @@
 static inline bool mapping_fits(const struct memslot *slot, gfn_t gfn, enum level level)
 {
     const struct mm_caps *caps = mm_caps();
-    u64 mask = level_pages(level) - 1;
-    u64 first = gfn.v & ~mask;
+    u64 pages = level_pages(level), mask = pages - 1;
+    /* Of the slot's pages; beyond all of them where it begins before the slot. */
+    u64 first = (gfn.v & ~mask) - slot->base.v;
 
     return level <= slot->largest && (level == LEVEL_1G ? caps->page_1g : caps->page_2m) &&
-           ((slot->base.v ^ slot->offset) & mask) == 0 && first >= slot->base.v &&
-           memslot_end(slot).v - first >= level_pages(level);
+           ((slot->base.v ^ slot->offset) & mask) == 0 && slot->npages >= pages && first <= slot->npages - pages;
 }
 
 /*
