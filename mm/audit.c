@@ -48,11 +48,12 @@ static u64 permitted(const struct memslot *slot, const struct backing_page *page
 static void audit_log(struct audit *audit, const struct memslot *slot, u64 entry, enum level level, gfn_t gfn)
 {
     u64 dirty = mm_caps()->log_modifications && level == LEVEL_4K ? EPT_DIRTY : EPT_WRITE;
+    const struct dirty_log *log = memslots_log(audit->set, slot);
 
-    if (slot->log == NULL || !atomic_read(&slot->log->armed) || !(entry & dirty))
+    if (log == NULL || !atomic_read(&log->armed) || !(entry & dirty))
         return;
     for (u64 page = gfn.v; page < gfn.v + level_pages(level); page++) {
-        if (!page_set_has(&slot->log->written, page)) {
+        if (!page_set_has(&log->written, page)) {
             VIOLATION(audit, "C10: gfn %#llx, level %d: entry %#llx is not armed and gfn %#llx not in the log",
                       (unsigned long long)gfn.v, level, (unsigned long long)entry, (unsigned long long)page);
             return;

@@ -18,7 +18,7 @@ bool dirty_log_has(const struct dirty_log *log, enum dirty_user user);
  * Between the two, in a slot that cannot go away: takes what was written in gfns [first, end), and with `only` in that set, out
  * of the log of `user`; arms it; flushes once; and puts it into `report` (NULL: nobody wants to know). Yields.
  */
-void dirty_log_collect(struct vm_memory *vm, const struct memslot *slot, enum dirty_user user, u64 first, u64 end,
+void dirty_log_collect(struct vm_memory *vm, struct dirty_log *log, enum dirty_user user, u64 first, u64 end,
                        const struct page_set *only, struct page_set *report);
 
 /* The pages of a word (mm/page_set.h) that lie in [first, end). */
@@ -37,7 +37,7 @@ static inline u64 dirty_log_mask(u64 word, u64 first, u64 end)
  * Arms the pages of `words` in the region of 2M at `first`. It cannot fail. The flush is the caller's. No lock is held. The
  * gfn up to which there is nothing else to arm.
  */
-gfn_t dirty_log_arm_region(struct vm_memory *vm, const struct memslot *slot, gfn_t first, const u64 *words,
+gfn_t dirty_log_arm_region(struct vm_memory *vm, const struct dirty_log *log, gfn_t first, const u64 *words,
                            struct table_cache *cache, struct tlb_gather *gather);
 
 #endif

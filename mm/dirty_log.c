@@ -14,37 +14,45 @@ bool dirty_log_by_processor(void)
     return mm_caps()->log_modifications;
 }
 
-enum ept_arm dirty_log_arm(const struct memslot *slot)
+enum ept_arm dirty_log_arm(const struct dirty_log *log)
 {
-    if (slot->log == NULL)
+    if (log == NULL)
         return ARM_NONE;
     return dirty_log_by_processor() ? ARM_DIRTY : ARM_PROTECT;
 }
 
-u64 dirty_log_permissions(const struct memslot *slot, u64 permissions, u64 needed)
+u64 dirty_log_permissions(const struct dirty_log *log, u64 permissions, u64 needed)
 {
-    if (dirty_log_arm(slot) != ARM_PROTECT || !(permissions & EPT_WRITE))
+    if (dirty_log_arm(log) != ARM_PROTECT || !(permissions & EPT_WRITE))
         return permissions;
     return (needed & EPT_WRITE ? permissions : permissions & ~EPT_WRITE) | EPT_MAY_WRITE;
 }
 
-void dirty_log_mark(const struct memslot *slot, gfn_t gfn)
+void dirty_log_mark(struct dirty_log *log, gfn_t gfn)
 {
-    if (slot->log != NULL)
-        page_set_add(&slot->log->written, gfn.v);
+    if (log != NULL)
+        page_set_add(&log->written, gfn.v);
 }
 
-static void mark(struct vcpu_memory *vcpu, const struct memslot *slot, gfn_t gfn)
+static void mark(struct vcpu_memory *vcpu, struct dirty_log *log, gfn_t gfn)
 {
-    if (page_set_add(&slot->log->written, gfn.v) && vcpu->ring != NULL)
+    if (page_set_add(&log->written, gfn.v) && vcpu->ring != NULL)
         dirty_ring_put(vcpu->ring, gfn);
 }
 
-void dirty_log_mark_vcpu(struct vcpu_memory *vcpu, const struct memslot *slot, gfn_t gfn)
+void dirty_log_mark_vcpu(struct vcpu_memory *vcpu, struct dirty_log *log, gfn_t gfn)
 {
     /* With ARM_DIRTY the processor will say so when it has written. */
-    if (dirty_log_arm(slot) == ARM_PROTECT)
-        mark(vcpu, slot, gfn);
+    if (dirty_log_arm(log) == ARM_PROTECT)
+        mark(vcpu, log, gfn);
+}
+
+/* NULL: writes to the page are not logged. */
+static struct dirty_log *log_at(struct vcpu_memory *vcpu, struct memslot_set *set, gfn_t gfn)
+{
+    const struct memslot *slot = vcpu_memory_slot(vcpu, set, gfn);
+
+    return slot == NULL ? NULL : memslots_log(set, slot);
 }
 
 void dirty_log_permitted(struct vcpu_memory *vcpu, gfn_t gfn)
@@ -53,9 +61,9 @@ void dirty_log_permitted(struct vcpu_memory *vcpu, gfn_t gfn)
         return;
 
     struct memslot_set *set = memslots_read_begin(&vcpu->vm->slots);
-    const struct memslot *slot = vcpu_memory_slot(vcpu, set, gfn);
-    if (slot != NULL && slot->log != NULL)
-        mark(vcpu, slot, gfn);
+    struct dirty_log *log = log_at(vcpu, set, gfn);
+    if (log != NULL)
+        mark(vcpu, log, gfn);
     memslots_read_end(set);
 }
 
@@ -68,8 +76,8 @@ static void log_word(struct vcpu_memory *vcpu, struct memslot_set *set, u64 word
         u64 mask = slot == NULL ? bits & -bits : dirty_log_mask(word, slot->base.v, memslot_end(slot).v);
 
         /* Of slots that are not logged, and in the last moments of one that goes, the processor logs too. */
-        if (slot != NULL && slot->log != NULL)
-            page_set_add_word(&slot->log->written, word, bits & mask);
+        if (slot != NULL && memslots_log(set, slot) != NULL)
+            page_set_add_word(&memslots_log(set, slot)->written, word, bits & mask);
         bits &= ~mask;
     }
 }
@@ -96,10 +104,10 @@ static void log_pages(struct vcpu_memory *vcpu, struct memslot_set *set, const u
 {
     while (count-- > 0) {
         gfn_t gfn = gpa_to_gfn((gpa_t){ gpas[count] });
-        const struct memslot *slot = vcpu_memory_slot(vcpu, set, gfn);
+        struct dirty_log *log = log_at(vcpu, set, gfn);
 
-        if (slot != NULL && slot->log != NULL)
-            mark(vcpu, slot, gfn);
+        if (log != NULL)
+            mark(vcpu, log, gfn);
     }
 }
 
@@ -137,7 +145,7 @@ bool dirty_log_has(const struct dirty_log *log, enum dirty_user user)
 /* What is taken out of a log, in words of pages. */
 struct harvest {
     struct vm_memory *vm;
-    const struct memslot *slot;
+    struct dirty_log *log;
     enum dirty_user user;
     u64 first, end;              /* gfns */
     const struct page_set *only; /* NULL: all */
@@ -172,7 +180,7 @@ static void report(const struct harvest *harvest, u64 word, u64 bits)
 /* The other users have not heard of these pages yet. */
 static void keep_for_others(const struct harvest *harvest, u64 word, u64 bits)
 {
-    struct dirty_log *log = harvest->slot->log;
+    struct dirty_log *log = harvest->log;
 
     if (log->users == 1)
         return;
@@ -182,19 +190,20 @@ static void keep_for_others(const struct harvest *harvest, u64 word, u64 bits)
     }
 }
 
-gfn_t dirty_log_arm_region(struct vm_memory *vm, const struct memslot *slot, gfn_t first, const u64 *words,
+gfn_t dirty_log_arm_region(struct vm_memory *vm, const struct dirty_log *log, gfn_t first, const u64 *words,
                            struct table_cache *cache, struct tlb_gather *gather)
 {
     struct spt *spt = &vm->spt;
-    bool split = !slot->log->lazy;
+    bool split = !log->lazy;
 
     for (;;) {
         bool is_exclusive = spt_lock_for_split(spt);
-        gfn_t done = spt_arm_region(spt, first, words, dirty_log_arm(slot), split, cache, gather);
-        unsigned tables = TABLES_PER_ROOT * (unsigned)counter_read(&spt->root_count);
+        gfn_t done = spt_arm_region(spt, first, words, dirty_log_arm(log), split, cache, gather);
+        bool needs_tables = done.v == first.v;
+        unsigned tables = needs_tables ? TABLES_PER_ROOT * (unsigned)counter_read(&spt->root_count) : 0;
         spt_unlock_after_split(spt, is_exclusive);
 
-        if (done.v != first.v)
+        if (!needs_tables)
             return done;
         /* Where there is no memory for a table, the first write will split, or its guest has to wait for memory. */
         if (table_cache_fill(cache, tables) != 0)
@@ -206,7 +215,7 @@ gfn_t dirty_log_arm_region(struct vm_memory *vm, const struct memslot *slot, gfn
 static void collect_region(const struct harvest *harvest, u64 word)
 {
     u64 words[ARM_WORDS] = { 0 }, first = word & ~(u64)(ARM_WORDS - 1), any = 0;
-    struct page_set *written = &harvest->slot->log->written;
+    struct page_set *written = &harvest->log->written;
 
     for (u64 i = word - first; i < ARM_WORDS; i++) {
         u64 mask = mask_of(harvest, first + i);
@@ -219,14 +228,14 @@ static void collect_region(const struct harvest *harvest, u64 word)
         keep_for_others(harvest, first + i, words[i]);
     }
     if (any != 0)
-        dirty_log_arm_region(harvest->vm, harvest->slot, (gfn_t){ first * PAGE_SET_WORD }, words, harvest->cache,
+        dirty_log_arm_region(harvest->vm, harvest->log, (gfn_t){ first * PAGE_SET_WORD }, words, harvest->cache,
                              harvest->gather);
 }
 
 /* What others have taken, and armed, before. */
 static void take_held(const struct harvest *harvest)
 {
-    struct page_set *held = &harvest->slot->log->held[harvest->user];
+    struct page_set *held = &harvest->log->held[harvest->user];
     u64 end = (harvest->end - 1) / PAGE_SET_WORD;
     u64 word = page_set_next(held, harvest->first / PAGE_SET_WORD);
 
@@ -237,13 +246,13 @@ static void take_held(const struct harvest *harvest)
     }
 }
 
-void dirty_log_collect(struct vm_memory *vm, const struct memslot *slot, enum dirty_user user, u64 first, u64 end,
+void dirty_log_collect(struct vm_memory *vm, struct dirty_log *log, enum dirty_user user, u64 first, u64 end,
                        const struct page_set *only, struct page_set *report)
 {
     TABLE_CACHE(cache);
     TLB_GATHER(gather, vm);
-    const struct harvest harvest = { vm, slot, user, first, end, only, report, &cache, &gather };
-    const struct page_set *guide = only != NULL ? only : &slot->log->written;
+    const struct harvest harvest = { vm, log, user, first, end, only, report, &cache, &gather };
+    const struct page_set *guide = only != NULL ? only : &log->written;
     u64 last = (end - 1) / PAGE_SET_WORD, word = page_set_next(guide, first / PAGE_SET_WORD);
 
     while (word <= last) {
@@ -270,27 +279,26 @@ static void copy_words(const struct harvest *harvest, const struct page_set *set
     }
 }
 
-static void harvest_slot(struct vm_memory *vm, const struct memslot *slot, enum dirty_user user, u64 first, u64 end,
-                         struct page_set *report)
+static void harvest_log(struct vm_memory *vm, struct dirty_log *log, enum dirty_user user, u64 first, u64 end,
+                        struct page_set *report)
 {
-    struct dirty_log *log = slot->log;
     const struct harvest harvest = { .vm = vm, .user = user, .first = first, .end = end, .report = report };
 
     if (!log->manual[user]) {
-        dirty_log_collect(vm, slot, user, first, end, NULL, report);
+        dirty_log_collect(vm, log, user, first, end, NULL, report);
         return;
     }
     copy_words(&harvest, &log->written);
     copy_words(&harvest, &log->held[user]);
 }
 
-/* The part of [first, first + npages) that the slot holds. False: none. */
-static bool clip(const struct memslot *slot, u64 *first, u64 *end)
+/* The part of [first, end) that the set can hold. False: none. */
+static bool clip(const struct page_set *set, u64 *first, u64 *end)
 {
-    if (*first < slot->base.v)
-        *first = slot->base.v;
-    if (*end > memslot_end(slot).v)
-        *end = memslot_end(slot).v;
+    if (*first < set->first)
+        *first = set->first;
+    if (*end > set->end)
+        *end = set->end;
     return *first < *end;
 }
 
@@ -300,18 +308,17 @@ int vm_memory_harvest(struct vm_memory *vm, u32 id, enum dirty_user user, gfn_t 
     struct memslot_set *set = memslots_read_begin(&vm->slots);
     const struct memslot *slot = memslots_find_id(set, id);
     u64 from = first.v, end = range_ends_within(from, npages, vm_gfn_limit()) ? from + npages : vm_gfn_limit();
+    struct dirty_log *log = slot == NULL ? NULL : memslots_log(set, slot);
     int error = -ENOENT;
 
-    if (slot != NULL && slot->log != NULL) {
-        dirty_log_begin(slot->log);
-        if (dirty_log_has(slot->log, user))
+    if (log != NULL) {
+        dirty_log_begin(log);
+        if (dirty_log_has(log, user))
             error = 0;
         /* What the report cannot hold, because the slot has moved, stays in the log. */
-        from = from > report->first ? from : report->first;
-        end = end < report->end ? end : report->end;
-        if (error == 0 && clip(slot, &from, &end))
-            harvest_slot(vm, slot, user, from, end, report);
-        dirty_log_end(slot->log);
+        if (error == 0 && clip(report, &from, &end) && clip(&log->written, &from, &end))
+            harvest_log(vm, log, user, from, end, report);
+        dirty_log_end(log);
     }
     memslots_read_end(set);
     return error;
@@ -321,15 +328,16 @@ int vm_memory_rearm(struct vm_memory *vm, u32 id, enum dirty_user user, const st
 {
     struct memslot_set *set = memslots_read_begin(&vm->slots);
     const struct memslot *slot = memslots_find_id(set, id);
+    struct dirty_log *log = slot == NULL ? NULL : memslots_log(set, slot);
     int error = -ENOENT;
 
-    if (slot != NULL && slot->log != NULL) {
-        dirty_log_begin(slot->log);
-        if (dirty_log_has(slot->log, user)) {
-            dirty_log_collect(vm, slot, user, slot->base.v, memslot_end(slot).v, pages, NULL);
+    if (log != NULL) {
+        dirty_log_begin(log);
+        if (dirty_log_has(log, user)) {
+            dirty_log_collect(vm, log, user, log->written.first, log->written.end, pages, NULL);
             error = 0;
         }
-        dirty_log_end(slot->log);
+        dirty_log_end(log);
     }
     memslots_read_end(set);
     return error;

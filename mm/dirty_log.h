@@ -10,7 +10,7 @@
  * the first write to it.
  *
  * The order that makes it right (C10, C11):
- *  - start: the slot has its log (vm->logging, then the new slot is published), every vCPU has left the guest once and knows
+ *  - start: the slot has its log (vm->logging, then the set where it has one is published), every vCPU has left the guest once and knows
  *    it (tlb_flush), and only then is anything armed.
  *  - harvest: what is in `written` is taken out, then armed, flushed, then reported. A write in between is in this report,
  *    because whoever reads the page does that after the report; a write after that is logged anew.
@@ -60,10 +60,10 @@ int vm_memory_harvest(struct vm_memory *vm, u32 id, enum dirty_user user, gfn_t 
 /* DIRTY_MANUAL: takes `pages` (gfns) out of the log. 0, -ENOENT. */
 int vm_memory_rearm(struct vm_memory *vm, u32 id, enum dirty_user user, const struct page_set *pages);
 
-/* 0, -ENOENT, -ENOMEM (it goes on), -EBUSY. Large pages come back with vm_memory_recover(). */
+/* 0, -ENOENT, -EBUSY. Large pages come back with vm_memory_recover(). */
 int vm_memory_stop_log(struct vm_memory *vm, u32 id, enum dirty_user user);
 
-/* All logs of `user`; waits for whoever changes slots. One that memory does not suffice to stop goes on, and disturbs nobody. */
+/* All logs of `user`; waits for whoever changes slots. */
 void vm_memory_stop_logs(struct vm_memory *vm, enum dirty_user user);
 
 /* A set for reports of the slot. 0, -ENOENT, -ENOMEM. */
@@ -109,11 +109,11 @@ struct dirty_log *dirty_log_create_moved(gfn_t first, u64 npages, const struct d
  */
 void dirty_log_move(struct dirty_log *to, gfn_t to_first, struct dirty_log *from, gfn_t from_first);
 
-/* The hypervisor has written to the page, or changed what is in it. The slot cannot go away. */
-void dirty_log_mark(const struct memslot *slot, gfn_t gfn);
+/* The hypervisor has written to the page. The slot with the log, NULL: with none, cannot go away. */
+void dirty_log_mark(struct dirty_log *log, gfn_t gfn);
 
 /* A write of the vCPU to the page has been permitted that will not be seen again until the page is armed. */
-void dirty_log_mark_vcpu(struct vcpu_memory *vcpu, const struct memslot *slot, gfn_t gfn);
+void dirty_log_mark_vcpu(struct vcpu_memory *vcpu, struct dirty_log *log, gfn_t gfn);
 
 /*
  * The same where no lock is held, and the slot is to be found. Within vcpu_memory_walk_begin() and _end(): a slot that goes, or
@@ -124,10 +124,10 @@ void dirty_log_permitted(struct vcpu_memory *vcpu, gfn_t gfn);
 /* Whether the processor logs writes; otherwise entries are write-protected. */
 bool dirty_log_by_processor(void);
 
-/* How entries of the slot are armed; ARM_NONE: it is not logged. */
-enum ept_arm dirty_log_arm(const struct memslot *slot);
+/* How entries of a slot with this log are armed; ARM_NONE: there is none. */
+enum ept_arm dirty_log_arm(const struct dirty_log *log);
 
-/* What an entry of 4K for an access of kind `needed` permits where the slot permits `permissions`. */
-u64 dirty_log_permissions(const struct memslot *slot, u64 permissions, u64 needed);
+/* What an entry of 4K for an access of kind `needed` permits where a slot with this log permits `permissions`. */
+u64 dirty_log_permissions(const struct dirty_log *log, u64 permissions, u64 needed);
 
 #endif

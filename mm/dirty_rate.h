@@ -63,7 +63,7 @@ int dirty_rate_begin(struct vm_memory *vm, enum rate_method method, bool small, 
  */
 void dirty_rate_sample(struct dirty_rate *rate, struct dirty_sample *sample);
 
-/* After a begin that succeeded, and before vm_memory_destroy(). Where memory does not suffice to stop a log it goes on. */
+/* After a begin that succeeded, and before vm_memory_destroy(). */
 void dirty_rate_end(struct dirty_rate *rate);
 
 /* ---- inside mm/ (mm/spt_range.c) */

@@ -124,13 +124,13 @@ static u64 take_all(struct vm_memory *vm, u64 max, struct page_set *pages)
 }
 
 /* The pages of one slot. */
-static void collect(struct vm_memory *vm, const struct memslot *slot, enum dirty_user user,
-                    const struct page_set *pages, struct page_set *report)
+static void collect(struct vm_memory *vm, struct dirty_log *log, enum dirty_user user, const struct page_set *pages,
+                    struct page_set *report)
 {
-    dirty_log_begin(slot->log);
-    if (dirty_log_has(slot->log, user))
-        dirty_log_collect(vm, slot, user, slot->base.v, memslot_end(slot).v, pages, report);
-    dirty_log_end(slot->log);
+    dirty_log_begin(log);
+    if (dirty_log_has(log, user))
+        dirty_log_collect(vm, log, user, log->written.first, log->written.end, pages, report);
+    dirty_log_end(log);
 }
 
 u64 vm_memory_reap(struct vm_memory *vm, enum dirty_user user, u64 max, struct page_set *report)
@@ -144,8 +144,10 @@ u64 vm_memory_reap(struct vm_memory *vm, enum dirty_user user, u64 max, struct p
     struct memslot_set *set = memslots_read_begin(&vm->slots);
     const struct memslot *slot = taken == 0 ? NULL : memslots_first(set);
     for (; slot != NULL; slot = memslots_next(set, slot)) {
-        if (slot->log != NULL)
-            collect(vm, slot, user, pages, report);
+        struct dirty_log *log = memslots_log(set, slot);
+
+        if (log != NULL)
+            collect(vm, log, user, pages, report);
     }
     memslots_read_end(set);
     page_set_destroy(pages);

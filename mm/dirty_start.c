@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Dirty logs begin, end, and move with their slots: see mm/dirty_log.h for the order of steps. */
 #include "mm/dirty_internal.h"
-#include "mm/mem.h"
 #include "mm/port.h"
 #include "mm/tlb.h"
 #include "mm/vm.h"
@@ -83,30 +82,32 @@ void dirty_log_move(struct dirty_log *to, gfn_t to_first, struct dirty_log *from
     dirty_log_end(from);
 }
 
-/* The pages of the region at `region` that are the slot's: what else lies in the first and in the last one is another's. */
+/*
+ * The pages of the region at `region` that are the slot's, into words of zeros: what else lies in the first and in the last one
+ * is another's.
+ */
 static void mask_region(u64 words[ARM_WORDS], const struct memslot *slot, u64 region)
 {
     u64 first = slot->base.v > region ? slot->base.v : region, end = memslot_end(slot).v;
 
     if (end > region + EPT_ENTRIES)
         end = region + EPT_ENTRIES;
-    memset(words, 0, ARM_WORDS * sizeof(words[0]));
     for (u64 word = first / PAGE_SET_WORD; word * PAGE_SET_WORD < end; word++)
         words[word % ARM_WORDS] = dirty_log_mask(word, first, end);
 }
 
 /* Arms the whole slot, one region after the other. */
-static void arm_all(struct vm_memory *vm, const struct memslot *slot)
+static void arm_all(struct vm_memory *vm, const struct memslot *slot, const struct dirty_log *log)
 {
     TABLE_CACHE(cache);
     TLB_GATHER(gather, vm);
     gfn_t at = { slot->base.v & ~(u64)(EPT_ENTRIES - 1) };
 
     while (at.v < memslot_end(slot).v) {
-        u64 words[ARM_WORDS];
+        u64 words[ARM_WORDS] = { 0 };
 
         mask_region(words, slot, at.v);
-        at = dirty_log_arm_region(vm, slot, at, words, &cache, &gather);
+        at = dirty_log_arm_region(vm, log, at, words, &cache, &gather);
         /* One region at a time is a bounded step. */
         if (at.v < memslot_end(slot).v)
             port_yield();
@@ -114,44 +115,27 @@ static void arm_all(struct vm_memory *vm, const struct memslot *slot)
     tlb_gather_finish(&gather);
 }
 
-/* A slot like `old`, with another log, takes its place. */
-static int replace_log(struct vm_memory *vm, struct memslot *old, struct dirty_log *log, struct memslot **replaced)
-{
-    struct memslot *slot = memslot_create(old);
-
-    if (slot == NULL)
-        return -ENOMEM;
-    slot->log = log;
-    /* Before the slot says so: who finds it 0 has found no log either. */
-    if (log != NULL)
-        atomic_add(&vm->logging, 1);
-    vm_replace_slot(vm, old, slot);
-    if (log == NULL)
-        atomic_add(&vm->logging, -1);
-    *replaced = slot;
-    return 0;
-}
-
-static int start(struct vm_memory *vm, struct memslot *old, enum dirty_user user, u32 flags)
+static int start(struct vm_memory *vm, struct memslot *slot, enum dirty_user user, u32 flags)
 {
     bool all = flags & DIRTY_ALL_AT_FIRST;
-    struct dirty_log *log = create(old->base, old->npages, all, flags & DIRTY_LAZY);
-    struct memslot *slot;
+    struct dirty_log *log = create(slot->base, slot->npages, all, flags & DIRTY_LAZY);
 
     if (log == NULL)
         return -ENOMEM;
-    if (add_user(log, user, flags, false) != 0 || replace_log(vm, old, log, &slot) != 0) {
+    if (add_user(log, user, flags, false) != 0) {
         dirty_log_destroy(log);
         return -ENOMEM;
     }
-    memslot_destroy(old);
+    /* Before the slot says so: who finds it 0 has found no log either. */
+    atomic_add(&vm->logging, 1);
+    vm_set_log(vm, slot, log);
     /*
      * Every vCPU that was in the guest, or in a walk without a lock, before it could know of the log leaves once: what is armed
      * after this is written by nobody who does not log.
      */
     tlb_flush(vm);
     if (!all)
-        arm_all(vm, slot);
+        arm_all(vm, slot, log);
     atomic_write(&log->armed, true);
     return 0;
 }
@@ -167,12 +151,12 @@ int vm_memory_start_log(struct vm_memory *vm, u32 id, enum dirty_user user, u32 
     struct memslot *slot = memslots_find_id(memslots_active(&vm->slots), id);
     if (slot == NULL) {
         error = -ENOENT;
-    } else if (slot->log == NULL) {
+    } else if (memslot_log(slot) == NULL) {
         error = start(vm, slot, user, flags);
     } else {
-        dirty_log_begin(slot->log);
-        error = add_user(slot->log, user, flags, flags & DIRTY_ALL_AT_FIRST);
-        dirty_log_end(slot->log);
+        dirty_log_begin(memslot_log(slot));
+        error = add_user(memslot_log(slot), user, flags, flags & DIRTY_ALL_AT_FIRST);
+        dirty_log_end(memslot_log(slot));
     }
     memslots_end_change(&vm->slots);
     return error;
@@ -192,18 +176,18 @@ int vm_memory_stop_log(struct vm_memory *vm, u32 id, enum dirty_user user)
 
     if (error != 0)
         return error;
-    struct memslot *slot = memslots_find_id(memslots_active(&vm->slots), id), *plain;
-    if (slot == NULL || slot->log == NULL || user >= DIRTY_USERS || !dirty_log_is_user(slot->log, user)) {
+    struct memslot *slot = memslots_find_id(memslots_active(&vm->slots), id);
+    struct dirty_log *log = slot == NULL ? NULL : memslot_log(slot);
+    if (log == NULL || user >= DIRTY_USERS || !dirty_log_is_user(log, user)) {
         error = -ENOENT;
-    } else if (slot->log->users > 1) {
-        remove_user(slot->log, user);
+    } else if (log->users > 1) {
+        remove_user(log, user);
     } else {
         /* When this returns no fault, no harvest and no vCPU's buffer uses the log any more. */
-        error = replace_log(vm, slot, NULL, &plain);
-        if (error == 0) {
-            vm_want_recovery(vm, true);
-            memslot_destroy(slot);
-        }
+        vm_set_log(vm, slot, NULL);
+        atomic_add(&vm->logging, -1);
+        vm_want_recovery(vm, true);
+        dirty_log_destroy(log);
     }
     memslots_end_change(&vm->slots);
     return error;

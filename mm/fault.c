@@ -26,6 +26,7 @@ struct fault {
     u64 needed;
     enum level stopped; /* where the walk without a lock met no table */
     unsigned attempt;
+    struct dirty_log *log; /* of the slot */
 };
 
 /*
@@ -99,9 +100,9 @@ static int install(struct fault *fault, const struct memslot *slot, u64 sequence
     struct spt_mapping mapping = { .gfn = fault->gfn, .pfn = found->pfn };
     int error = -EAGAIN;
 
-    mapping.level = mapping_level(slot, fault->gfn, piece_for(fault, found));
-    mapping.permissions = dirty_log_permissions(slot, memslot_permissions(slot, found->writable), fault->needed);
-    mapping.arm = dirty_log_arm(slot);
+    mapping.level = mapping_level(slot, fault->log, fault->gfn, piece_for(fault, found));
+    mapping.permissions = dirty_log_permissions(fault->log, memslot_permissions(slot, found->writable), fault->needed);
+    mapping.arm = dirty_log_arm(fault->log);
     if (prepare_tables(fault, mapping.level) != 0)
         return -ENOMEM;
     rwlock_lock_shared(&spt->lock);
@@ -138,7 +139,7 @@ static enum fault_result fault_in_slot(struct fault *fault, const struct memslot
         error = resolve(fault, slot, &gather);
     tlb_gather_finish(&gather);
     if (fault->needed & EPT_WRITE && (error == 0 || error == -EEXIST))
-        dirty_log_mark_vcpu(fault->vcpu, slot, fault->gfn);
+        dirty_log_mark_vcpu(fault->vcpu, fault->log, fault->gfn);
     switch (error) {
     case 0:
         return FAULT_INSTALLED;
@@ -162,12 +163,14 @@ static enum fault_result fault_locked(struct fault *fault)
     const struct memslot *slot = vcpu_memory_slot(vcpu, set, fault->gfn);
     enum fault_result result;
 
-    if (slot == NULL)
+    if (slot == NULL) {
         result = FAULT_NO_SLOT;
-    else if (memslots_is_invalid(set, slot))
+    } else if (memslots_is_invalid(set, slot)) {
         result = FAULT_RETRY;
-    else
+    } else {
+        fault->log = memslots_log(set, slot);
         result = fault_in_slot(fault, slot);
+    }
     memslots_read_end(set);
     return result;
 }

@@ -29,8 +29,9 @@ static inline void log_write(struct vcpu_memory *vcpu, gfn_t gfn)
     unsigned at = vcpu_stripe(vcpu);
     struct memslot_set *set = memslots_read_begin_on(&vm->slots, at);
     const struct memslot *slot = vcpu_memory_slot(vcpu, set, gfn);
-    if (slot != NULL && slot->log != NULL)
-        page_set_add(&slot->log->written, gfn.v);
+    struct dirty_log *log = slot == NULL ? NULL : memslots_log(set, slot);
+    if (log != NULL)
+        page_set_add(&log->written, gfn.v);
     memslots_read_end_on(set, at);
 }
 

@@ -52,7 +52,8 @@ static inline bool touch(struct vcpu_memory *vcpu, gfn_t gfn, u64 needed, struct
 
     struct memslot_set *set = memslots_read_begin_on(&vm->slots, at);
     const struct memslot *slot = vcpu_memory_slot(vcpu, set, gfn);
-    if (slot != NULL && !memslots_is_invalid(set, slot) && slot->log == NULL && rwlock_try_lock_shared(&vm->spt.lock)) {
+    if (slot != NULL && !memslots_is_invalid(set, slot) && memslots_log(set, slot) == NULL &&
+        rwlock_try_lock_shared(&vm->spt.lock)) {
         filled = fill(vcpu, slot, gfn, needed, table, entry, level);
         rwlock_unlock_shared(&vm->spt.lock);
     }

@@ -84,8 +84,8 @@ static void transfer_piece(const struct transfer *transfer, u64 done, u8 *memory
  * The part of the transfer that lies in one page. Like a fault: the frame is resolved, and then used under the VM's lock only
  * if it still is the page's, so whoever changes the page waits for the copy (mm/invalidation.h). -EAGAIN: it is being changed.
  */
-static int try_in_page(struct vm_memory *vm, const struct memslot *slot, const struct transfer *transfer, gpa_t gpa,
-                       u64 done, u64 size)
+static int try_in_page(struct vm_memory *vm, const struct memslot *slot, struct dirty_log *log,
+                       const struct transfer *transfer, gpa_t gpa, u64 done, u64 size)
 {
     u64 page = memslot_page(slot, gpa_to_gfn(gpa));
     enum level level = mapping_piece(slot, gpa_to_gfn(gpa));
@@ -102,7 +102,7 @@ static int try_in_page(struct vm_memory *vm, const struct memslot *slot, const s
         error = -EAGAIN;
     rwlock_unlock_shared(&vm->spt.lock);
     if (error == 0 && writes(transfer))
-        dirty_log_mark(slot, gpa_to_gfn(gpa));
+        dirty_log_mark(log, gpa_to_gfn(gpa));
     return error;
 }
 
@@ -115,7 +115,7 @@ static int transfer_in_page(struct vm_memory *vm, const struct transfer *transfe
         const struct memslot *slot = usable_slot(set, gpa_to_gfn(gpa), transfer);
 
         /* It was there before: it went away at a yield. */
-        error = slot == NULL ? -EFAULT : try_in_page(vm, slot, transfer, gpa, done, size);
+        error = slot == NULL ? -EFAULT : try_in_page(vm, slot, memslots_log(set, slot), transfer, gpa, done, size);
         memslots_read_end(set);
         if (error == -EAGAIN)
             port_yield();
@@ -146,7 +146,7 @@ static inline bool transfer_at_once(struct vm_memory *vm, const struct transfer 
             transfer_piece(transfer, 0, (u8 *)port_frame_address(found.pfn) + gpa.v % PAGE_SIZE, size);
         rwlock_unlock_shared(&vm->spt.lock);
         if (done && writes(transfer))
-            dirty_log_mark(slot, gfn);
+            dirty_log_mark(memslots_log(set, slot), gfn);
     }
     memslots_read_end_on(set, at);
     return done;

@@ -44,7 +44,7 @@ static bool publish(struct invalidation *invalidation)
     return is_free;
 }
 
-typedef void visit_shown(struct vm_memory *vm, const struct memslot *slot, gfn_t first, gfn_t end);
+typedef void visit_shown(struct vm_memory *vm, struct dirty_log *log, gfn_t first, gfn_t end);
 
 /* Visits every part of a slot, of any VM, that shows a part of the pages. */
 static void visit_everywhere(const struct invalidation *invalidation, visit_shown *visit)
@@ -60,7 +60,7 @@ static void visit_everywhere(const struct invalidation *invalidation, visit_show
             u64 from = u64_max(slot->offset, invalidation->first);
             u64 to = u64_min(slot->offset + slot->npages, invalidation->end);
 
-            visit(vm, slot, (gfn_t){ slot->base.v + (from - slot->offset) },
+            visit(vm, memslots_log(set, slot), (gfn_t){ slot->base.v + (from - slot->offset) },
                   (gfn_t){ slot->base.v + (to - slot->offset) });
         }
         memslots_read_end(set);
@@ -68,15 +68,15 @@ static void visit_everywhere(const struct invalidation *invalidation, visit_show
 }
 
 /* The lock of each VM is passed even where nothing was mapped: a fault that has checked already has installed then. */
-static void zap(struct vm_memory *vm, const struct memslot *slot, gfn_t first, gfn_t end)
+static void zap(struct vm_memory *vm, struct dirty_log *log, gfn_t first, gfn_t end)
 {
     spt_zap_all(&vm->spt, first, end);
 }
 
-static void mark_dirty(struct vm_memory *vm, const struct memslot *slot, gfn_t first, gfn_t end)
+static void mark_dirty(struct vm_memory *vm, struct dirty_log *log, gfn_t first, gfn_t end)
 {
-    if (slot->log != NULL)
-        page_set_add_range(&slot->log->written, first.v, end.v);
+    if (log != NULL)
+        page_set_add_range(&log->written, first.v, end.v);
 }
 
 void invalidation_mark_dirty(const struct invalidation *invalidation)

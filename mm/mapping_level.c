@@ -11,9 +11,9 @@ static enum level level_up_to(const struct memslot *slot, gfn_t gfn, enum level 
     return level;
 }
 
-enum level mapping_level(const struct memslot *slot, gfn_t gfn, enum level piece)
+enum level mapping_level(const struct memslot *slot, const struct dirty_log *log, gfn_t gfn, enum level piece)
 {
-    return slot->log != NULL ? LEVEL_4K : level_up_to(slot, gfn, piece);
+    return log != NULL ? LEVEL_4K : level_up_to(slot, gfn, piece);
 }
 
 enum level mapping_piece(const struct memslot *slot, gfn_t gfn)

@@ -24,7 +24,7 @@ static inline bool mapping_fits(const struct memslot *slot, gfn_t gfn, enum leve
  * The largest level, up to `piece` (the level of the backing's piece, or the one that is wanted, C6), at which `gfn` of
  * `slot` may be mapped: where it fits. A slot whose writes are logged has small ones only (C2).
  */
-enum level mapping_level(const struct memslot *slot, gfn_t gfn, enum level piece);
+enum level mapping_level(const struct memslot *slot, const struct dirty_log *log, gfn_t gfn, enum level piece);
 
 /* The same for the piece that the backing shall have, which stays when the slot is not logged any more. */
 enum level mapping_piece(const struct memslot *slot, gfn_t gfn);

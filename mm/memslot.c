@@ -26,7 +26,7 @@ struct memslot *memslot_create(const struct memslot *wanted)
     slot->largest = wanted->largest;
     slot->backing = wanted->backing;
     slot->offset = wanted->offset;
-    slot->log = wanted->log;
+    slot->log[0] = slot->log[1] = memslot_log(wanted);
     backing_get(slot->backing);
 
     u64 first = backing_hva(slot->backing).v + slot->offset * PAGE_SIZE;
@@ -39,8 +39,8 @@ struct memslot *memslot_create(const struct memslot *wanted)
 
 void memslot_destroy(struct memslot *slot)
 {
-    if (slot->log != NULL)
-        dirty_log_destroy(slot->log);
+    if (memslot_log(slot) != NULL)
+        dirty_log_destroy(memslot_log(slot));
     backing_put(slot->backing);
     pool_free(&memslot_pool, slot);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A memslot shows a part of a backing as guest memory, at [base, base + npages). What is set once never changes, so
- * readers need no lock; a slot that must differ is another slot.
+ * readers need no lock; a slot that must differ is another slot. Only its log comes and goes with it in its place, in one set
+ * and then in the other.
  *
  * Each slot has two of every node, one for each of the two sets of its VM (mm/memslots.h).
  */
@@ -38,12 +39,17 @@ struct __attribute__((aligned(CACHE_LINE))) memslot {
     u64 offset;              /* page of the backing that `base` shows */
     /* whoever changes that set: */
     struct interval_node by_hva[2];
-    /* set once: */
-    struct dirty_log *log; /* NULL: writes are not logged. Its last slot's to destroy */
+    struct dirty_log *log[2]; /* NULL: writes are not logged. Its last slot's to destroy */
 };
 
 /* What is set once is as in `wanted`, maybe a slot itself; with a reference to its backing, in no set yet. NULL: no memory. */
 struct memslot *memslot_create(const struct memslot *wanted);
+
+/* Its log, for whoever changes slots, between two changes: readers ask memslots_log(). */
+static inline struct dirty_log *memslot_log(const struct memslot *slot)
+{
+    return slot->log[0];
+}
 
 /* The permissions (EPT_READ | …) with which a page may be mapped at most; `writable` is backing_page.writable. */
 static inline u64 memslot_permissions(const struct memslot *slot, bool writable)
@@ -51,7 +57,7 @@ static inline u64 memslot_permissions(const struct memslot *slot, bool writable)
     return slot->flags & MEMSLOT_READ_ONLY || !writable ? EPT_READ | EPT_EXECUTE : EPT_PERMISSIONS;
 }
 
-/* In no set any more. Its log goes too: who gives that to another slot takes it out before. */
+/* In no set any more. Its log goes too: who gives that to another slot takes it out of this one before. */
 void memslot_destroy(struct memslot *slot);
 
 /*

@@ -30,11 +30,6 @@ void memslots_init(struct memslots *slots)
     }
 }
 
-struct memslot_set *memslots_active(struct memslots *slots)
-{
-    return &slots->set[atomic_read(&slots->active)];
-}
-
 struct memslot_set *memslots_read_begin(struct memslots *slots)
 {
     return memslots_read_begin_on(slots, stripe());
@@ -138,30 +133,13 @@ struct memslot *memslots_next(const struct memslot_set *set, const struct memslo
     return node == NULL ? NULL : by_gfn(node, set->index);
 }
 
-int memslots_begin_change(struct memslots *slots)
-{
-    /* Pairs with the store in memslots_end_change(): the next changer finds both sets as the last one left them. */
-    return atomic_xchg(&slots->changing, 1) != 0 ? -EBUSY : 0;
-}
-
-static bool is_changing(const struct memslots *slots)
-{
-    return __atomic_load_n(&slots->changing, __ATOMIC_RELAXED) != 0;
-}
-
-void memslots_end_change(struct memslots *slots)
-{
-    assert(is_changing(slots));
-    atomic_write(&slots->changing, 0);
-}
-
 int memslots_check(struct memslots *slots, const struct memslot *wanted, const struct memslot *old)
 {
     struct memslot_set *set = memslots_active(slots);
     u64 last = memslot_end(wanted).v - 1;
     const struct memslot *other = memslots_find_from(set, wanted->base);
 
-    assert(is_changing(slots));
+    assert(memslots_is_changing(slots));
     if (other != NULL && other == old)
         other = memslots_next(set, old);
     if (other != NULL && other->base.v <= last)
@@ -210,13 +188,15 @@ static void place_by_hva(const struct memslot_set *set, struct memslot *slot, st
     place->parent = at == NULL ? NULL : by_hva(container_of(at, struct interval_node, rb), set->index);
 }
 
-/* What a change does in each set; NULL is nothing. */
+/* What a change does in each set. */
 struct edit {
-    struct memslot *remove, *insert, *invalidate;
-    struct memslot *replace, *by; /* the id and the pages of the backing are the same */
+    enum { INSERT, INVALIDATE, REMOVE, REPLACE, EXCHANGE, SET_LOG } what;
+    struct memslot *slot;
+    struct memslot *by;    /* what comes in; REPLACE: the id and the pages of the backing are the same as of `slot` */
+    struct dirty_log *log; /* SET_LOG */
 };
 
-/* Where `insert` or `by` goes: not said where `known` is not set, so that a change that needs none does not clear it. */
+/* Where `by` goes: not said where `known` is not set, so that a change that needs none does not clear it. */
 struct places {
     bool known; /* the first set was edited */
     struct place by_gfn, by_id, by_hva;
@@ -296,22 +276,32 @@ static void edit_set(struct memslot_set *set, const struct edit *edit, struct pl
 {
     /* A reader remembered it, and has left; what it remembered may go (M6). */
     __atomic_store_n(&set->last_used, NULL, __ATOMIC_RELAXED);
-    if (edit->remove != NULL)
-        remove_from(set, edit->remove);
-    if (edit->insert != NULL)
-        insert_into(set, edit->insert, places);
-    if (edit->replace != NULL)
-        replace_in(set, edit->replace, edit->by, places);
-    if (edit->invalidate != NULL)
-        edit->invalidate->invalid[set->index] = true;
+    switch (edit->what) {
+    case EXCHANGE:
+        remove_from(set, edit->slot);
+        __attribute__((fallthrough));
+    case INSERT:
+        insert_into(set, edit->by, places);
+        break;
+    case INVALIDATE:
+        edit->slot->invalid[set->index] = true;
+        break;
+    case REMOVE:
+        remove_from(set, edit->slot);
+        break;
+    case REPLACE:
+        replace_in(set, edit->slot, edit->by, places);
+        break;
+    case SET_LOG:
+        edit->slot->log[set->index] = edit->log;
+        break;
+    }
     set->generation = generation;
 }
 
-/* Makes `set` the one that readers use, and returns when no reader uses the other one any more. */
-static void publish(struct memslots *slots, const struct memslot_set *set)
+/* Makes `set` the one that readers use, and returns when no reader uses the old one any more. */
+static void publish(struct memslots *slots, const struct memslot_set *old, const struct memslot_set *set)
 {
-    const struct memslot_set *old = &slots->set[!set->index];
-
     /* Pairs with memslots_read_begin(): exchanged first, then looked; there it is counted first, then looked. */
     atomic_xchg(&slots->active, set->index);
     /* Pairs with memslots_read_end(). A reader may need any lock before it ends, and none is held here (M4). */
@@ -325,35 +315,37 @@ static void change(struct memslots *slots, const struct edit *edit)
     struct memslot_set *old = memslots_active(slots), *other = &slots->set[!old->index];
     struct places places;
 
-    assert(is_changing(slots));
+    assert(memslots_is_changing(slots));
     places.known = false;
     slots->generation++;
     edit_set(other, edit, &places, slots->generation);
-    publish(slots, other);
+    publish(slots, old, other);
     edit_set(old, edit, &places, slots->generation);
 }
 
 void memslots_insert(struct memslots *slots, struct memslot *slot)
 {
-    change(slots, &(struct edit){ .insert = slot });
+    change(slots, &(struct edit){ .what = INSERT, .by = slot });
 }
 
 void memslots_invalidate(struct memslots *slots, struct memslot *slot)
 {
-    change(slots, &(struct edit){ .invalidate = slot });
+    change(slots, &(struct edit){ .what = INVALIDATE, .slot = slot });
 }
 
 void memslots_remove(struct memslots *slots, struct memslot *slot)
 {
     assert(memslots_is_invalid(memslots_active(slots), slot));
-    change(slots, &(struct edit){ .remove = slot });
+    change(slots, &(struct edit){ .what = REMOVE, .slot = slot });
 }
 
 void memslots_replace(struct memslots *slots, struct memslot *old, struct memslot *slot)
 {
     assert(old->id == slot->id);
-    if (shows_the_same(old, slot))
-        change(slots, &(struct edit){ .replace = old, .by = slot });
-    else
-        change(slots, &(struct edit){ .remove = old, .insert = slot });
+    change(slots, &(struct edit){ .what = shows_the_same(old, slot) ? REPLACE : EXCHANGE, .slot = old, .by = slot });
+}
+
+void memslots_set_log(struct memslots *slots, struct memslot *slot, struct dirty_log *log)
+{
+    change(slots, &(struct edit){ .what = SET_LOG, .slot = slot, .log = log });
 }

@@ -103,13 +103,37 @@ static inline bool memslots_is_invalid(const struct memslot_set *set, const stru
     return slot->invalid[set->index];
 }
 
+/* Where writes to the slot are logged; NULL: nowhere. */
+static inline struct dirty_log *memslots_log(const struct memslot_set *set, const struct memslot *slot)
+{
+    return slot->log[set->index];
+}
+
 /*
  * One change at a time: 0, -EBUSY. The end is memslots_end_change(). In between the changer itself may look at the active
  * set without memslots_read_begin().
  */
-int memslots_begin_change(struct memslots *slots);
-void memslots_end_change(struct memslots *slots);
-struct memslot_set *memslots_active(struct memslots *slots);
+static inline int memslots_begin_change(struct memslots *slots)
+{
+    /* Pairs with the store in memslots_end_change(): the next changer finds both sets as the last one left them. */
+    return atomic_xchg(&slots->changing, 1) != 0 ? -EBUSY : 0;
+}
+
+static inline bool memslots_is_changing(const struct memslots *slots)
+{
+    return __atomic_load_n(&slots->changing, __ATOMIC_RELAXED) != 0;
+}
+
+static inline void memslots_end_change(struct memslots *slots)
+{
+    assert(memslots_is_changing(slots));
+    atomic_write(&slots->changing, 0);
+}
+
+static inline struct memslot_set *memslots_active(struct memslots *slots)
+{
+    return &slots->set[atomic_read(&slots->active)];
+}
 
 /*
  * Between begin and end of a change: whether a slot like `wanted` could be added, or take the place of `old` (NULL: of
@@ -127,5 +151,7 @@ void memslots_invalidate(struct memslots *slots, struct memslot *slot);
 void memslots_remove(struct memslots *slots, struct memslot *slot);
 /* `slot` takes the place of `old`, which may be anywhere else and has the same id. */
 void memslots_replace(struct memslots *slots, struct memslot *old, struct memslot *slot);
+/* NULL: not logged any more. What the slot had before is the caller's. */
+void memslots_set_log(struct memslots *slots, struct memslot *slot, struct dirty_log *log);
 
 #endif

@@ -25,21 +25,41 @@ __attribute__((noinline)) static struct page_set_chunk **make_chunks(struct page
     return port_frame_address(frame);
 }
 
+static void fill_chunks(struct page_set_chunk **chunks, u64 count, bool full)
+{
+    for (u64 i = 0; i < count; i++)
+        chunks[i] = full ? PAGE_SET_ALL : NULL;
+}
+
+/* Not a part of what follows: a small set is made without a call, and that is most of what a log of few pages costs. */
+__attribute__((noinline)) static int make_large(struct page_set *set, u64 count, bool full)
+{
+    struct page_set_chunk **chunks = make_chunks(set, count);
+
+    if (chunks == NULL) {
+        *set = (struct page_set){ 0 };
+        return -ENOMEM;
+    }
+    fill_chunks(chunks, count, full);
+    set->chunks = chunks;
+    return 0;
+}
+
 int page_set_init(struct page_set *set, u64 first, u64 end, bool full)
 {
     u64 first_chunk = first / PAGE_SET_CHUNK, chunk_count = (end - 1) / PAGE_SET_CHUNK - first_chunk + 1;
-    struct page_set_chunk **chunks = chunk_count <= PAGE_SET_FEW ? set->few : make_chunks(set, chunk_count);
 
     assert(first < end);
-    if (chunks == NULL)
-        return -ENOMEM;
-    for (u64 i = 0; i < chunk_count; i++)
-        chunks[i] = full ? PAGE_SET_ALL : NULL;
     set->first = first;
     set->end = end;
     set->first_chunk = first_chunk;
     set->chunk_count = (u32)chunk_count;
-    set->chunks = chunks;
+    if (chunk_count > PAGE_SET_FEW)
+        return make_large(set, chunk_count, full);
+    /* They are NULL. */
+    if (full)
+        fill_chunks(set->few, chunk_count, true);
+    set->chunks = set->few;
     return 0;
 }
 

@@ -56,12 +56,13 @@ static gfn_t lower(gfn_t a, gfn_t b)
  * The leaf of `level` that can map the region at `gfn`; NULL, or what counts regions where it cannot. The VM's lock is held: an
  * invalidation that is not in flight yet will find the leaf, and one that is over has left the backing as it is now.
  */
-static u64 *find_large(struct recover_result *result, const struct memslot *slot, gfn_t gfn, enum level level,
-                       struct spt_mapping *large)
+static u64 *find_large(struct recover_result *result, const struct memslot_set *set, const struct memslot *slot,
+                       gfn_t gfn, enum level level, struct spt_mapping *large)
 {
+    const struct dirty_log *log = memslots_log(set, slot);
     struct backing_page found;
 
-    if (mapping_level(slot, gfn, level) < level)
+    if (mapping_level(slot, log, gfn, level) < level)
         return &result->edges;
 
     u64 page = memslot_page(slot, gfn);
@@ -69,7 +70,7 @@ static u64 *find_large(struct recover_result *result, const struct memslot *slot
         return &result->changing;
     if (backing_lookup(slot->backing, page, &found) != 0)
         return &result->absent;
-    if (mapping_level(slot, gfn, found.level) < level)
+    if (mapping_level(slot, log, gfn, found.level) < level)
         return found.writable ? &result->scattered : &result->shared;
     *large = (struct spt_mapping){
         .gfn = gfn, .pfn = found.pfn, .level = level, .permissions = memslot_permissions(slot, found.writable)
@@ -106,22 +107,23 @@ static gfn_t collapse(struct recovery *recovery, const struct spt_mapping *large
 }
 
 /* When the last region of 2M in it has been looked at. */
-static void collapse_1g(struct recovery *recovery, const struct memslot *slot, gfn_t gfn)
+static void collapse_1g(struct recovery *recovery, const struct memslot_set *set, const struct memslot *slot, gfn_t gfn)
 {
     struct recover_result none;
     struct spt_mapping large;
 
-    if (gfn.v >= recovery->first.v && find_large(&none, slot, gfn, LEVEL_1G, &large) == NULL)
+    if (gfn.v >= recovery->first.v && find_large(&none, set, slot, gfn, LEVEL_1G, &large) == NULL)
         collapse(recovery, &large);
 }
 
 /* One region, under the lock; stop->at moves on. False: the step is over. */
-static bool recover_region(struct recovery *recovery, const struct memslot *slot, struct stop *stop)
+static bool recover_region(struct recovery *recovery, const struct memslot_set *set, const struct memslot *slot,
+                           struct stop *stop)
 {
     struct spt *spt = &recovery->vm->spt;
     gfn_t gfn = stop->at, next = { gfn.v + REGION };
     struct spt_mapping large;
-    u64 *reason = find_large(&recovery->result, slot, gfn, LEVEL_2M, &large);
+    u64 *reason = find_large(&recovery->result, set, slot, gfn, LEVEL_2M, &large);
 
     stop->at = next;
     if (reason == &recovery->result.scattered || reason == &recovery->result.shared)
@@ -167,10 +169,10 @@ static void recover_slot(struct recovery *recovery, const struct memslot_set *se
     if (memslots_active(&vm->slots) == set) {
         for (unsigned regions = 0; regions < STEP && stop->at.v < end.v; regions++) {
             gfn_t at = stop->at;
-            bool goes_on = recover_region(recovery, slot, stop);
+            bool goes_on = recover_region(recovery, set, slot, stop);
 
             if (recovery->how != RECOVER_LAZILY && stop->at.v >> level_order(LEVEL_1G) != at.v >> level_order(LEVEL_1G))
-                collapse_1g(recovery, slot, round_down(at, LEVEL_1G));
+                collapse_1g(recovery, set, slot, round_down(at, LEVEL_1G));
             if (!goes_on || (spt_yield_on_contention && rwlock_is_contended(&vm->spt.lock)))
                 break;
         }
@@ -239,10 +241,10 @@ static gfn_t recover_step(struct recovery *recovery, gfn_t at, gfn_t *to_map)
     /* A region that begins before the slot is looked at too, and found to be its edge. */
     if (stop.at.v < slot->base.v)
         stop.at = round_down(slot->base, LEVEL_2M);
-    if (memslots_is_invalid(set, slot) || slot->log != NULL) {
+    if (memslots_is_invalid(set, slot) || memslots_log(set, slot) != NULL) {
         gfn_t end = round_up(memslot_end(slot));
 
-        if (slot->log != NULL)
+        if (memslots_log(set, slot) != NULL)
             recovery->result.logged += regions_in(stop.at, lower(end, recovery->end));
         stop.at = end;
     } else {
@@ -325,7 +327,7 @@ static bool recover_oldest(struct recovery *recovery, struct memslot_set *set)
 
     const struct memslot *slot = memslots_find(set, page->gfn);
     if (slot != NULL && !memslots_is_invalid(set, slot) &&
-        find_large(&recovery->result, slot, page->gfn, page->role.level + 1, &large) == NULL)
+        find_large(&recovery->result, set, slot, page->gfn, page->role.level + 1, &large) == NULL)
         collapse(recovery, &large);
     return true;
 }

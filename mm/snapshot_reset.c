@@ -162,10 +162,8 @@ static int restore_slot(struct reset *reset, const struct page_set *pages)
 }
 
 /* The other users of the log have been told of the pages when these were harvested; but maybe they have looked since. */
-static void tell_others(const struct memslot *slot, const struct page_set *pages)
+static void tell_others(struct dirty_log *log, const struct page_set *pages)
 {
-    struct dirty_log *log = slot->log;
-
     dirty_log_begin(log);
     for (unsigned user = 0; user < DIRTY_USERS && log->users > 1; user++) {
         if (user != DIRTY_SNAPSHOT && dirty_log_is_user(log, user))
@@ -187,7 +185,7 @@ static int restore_all(struct reset *reset, const struct snapshot *draft, const 
         reset->slot = memslots_find_id(set, saved->id);
         reset->to = saved;
         error = restore_slot(reset, pages->delta);
-        tell_others(reset->slot, pages->delta);
+        tell_others(memslots_log(set, reset->slot), pages->delta);
     }
     snapshot_release(to);
     return error;

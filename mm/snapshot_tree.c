@@ -83,7 +83,9 @@ static struct snapshot_slot *add_slot(struct snapshot *node, const struct snapsh
 
 static bool is_logged(const struct memslot_set *set, const struct memslot *slot)
 {
-    return !memslots_is_invalid(set, slot) && slot->log != NULL && dirty_log_is_user(slot->log, DIRTY_SNAPSHOT);
+    const struct dirty_log *log = memslots_log(set, slot);
+
+    return !memslots_is_invalid(set, slot) && log != NULL && dirty_log_is_user(log, DIRTY_SNAPSHOT);
 }
 
 int snapshot_create_node(struct snapshots *all, struct memslot_set *set, struct snapshot **node)

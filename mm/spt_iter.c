@@ -22,7 +22,10 @@ void spt_iter_start(struct spt_iter *it, struct spt *spt, const struct shadow_pa
 {
     enum level level = root->role.level;
 
-    *it = (struct spt_iter){ .spt = spt };
+    /* Not all of it is cleared: of the tables that are not on the way only the one above is looked at (spt_iter_at_root()). */
+    it->spt = spt;
+    if (level < LEVEL_256T)
+        it->tables[level + 1] = NULL;
     it->tables[level] = port_frame_address(root->frame);
     stand_at(it, level, gfn);
 }

@@ -97,10 +97,8 @@ void vm_memory_survey_tables(struct vm_memory *vm, struct table_survey *survey)
     walk_tables(&walk);
 }
 
-static void survey_log(const struct memslot *slot, u64 from, u64 end, struct region_survey *survey)
+static void survey_written(const struct page_set *written, u64 from, u64 end, struct region_survey *survey)
 {
-    const struct page_set *written = &slot->log->written;
-
     for (u64 word = page_set_next(written, from / PAGE_SET_WORD); word <= (end - 1) / PAGE_SET_WORD;
          word = page_set_next(written, word + 1)) {
         for (u64 bits = page_set_get(written, word); bits != 0; bits &= bits - 1) {
@@ -123,11 +121,12 @@ void vm_memory_survey_region(struct vm_memory *vm, gfn_t first, u64 npages, stru
          slot = memslots_next(set, slot)) {
         u64 from = slot->base.v > first.v ? slot->base.v : first.v;
         u64 to = memslot_end(slot).v < end ? memslot_end(slot).v : end;
+        const struct dirty_log *log = memslots_log(set, slot);
 
         survey->memory += to - from;
-        if (slot->log != NULL) {
+        if (log != NULL) {
             logged = true;
-            survey_log(slot, from, to, survey);
+            survey_written(&log->written, from, to, survey);
         }
     }
     const struct walk walk = { .vm = vm,

@@ -89,8 +89,8 @@ static inline u64 spt_leaf(pfn_t pfn, enum level level, u64 permissions)
 /* Adds them to the VM's. */
 void vcpu_memory_count_quick_faults(struct vcpu_memory *vcpu);
 
-/* Between begin and end of a change of slots: `slot` takes the place of `old`, for all who look from now on. Yields. */
-void vm_replace_slot(struct vm_memory *vm, struct memslot *old, struct memslot *slot);
+/* Between begin and end of a change of slots: the slot has this log, or none, for all who look from now on. Yields. */
+void vm_set_log(struct vm_memory *vm, struct memslot *slot, struct dirty_log *log);
 
 /* Something that kept pages small is over, or may be. A hint, so nothing is ordered by it. */
 static inline void vm_want_recovery(struct vm_memory *vm, bool wants)

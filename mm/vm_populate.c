@@ -16,6 +16,7 @@ enum { BATCH = 64 };
 struct batch {
     struct vm_memory *vm;
     const struct memslot *slot;
+    const struct dirty_log *log; /* of the slot */
     gfn_t first;
     enum level level; /* of the leaf for `first` */
     u64 sequence;
@@ -39,15 +40,15 @@ static int resolve_batch(struct batch *batch, gfn_t end)
         if (error != 0)
             return error;
         if (batch->count == 0)
-            batch->level = mapping_level(slot, gfn, run->first.level);
+            batch->level = mapping_level(slot, batch->log, gfn, run->first.level);
         gfn.v += run->count;
     }
     return 0;
 }
 
-static u64 permissions_of(const struct memslot *slot, const struct backing_page *found)
+static u64 permissions_of(const struct batch *batch, const struct backing_page *found)
 {
-    return dirty_log_permissions(slot, memslot_permissions(slot, found->writable), EPT_READ);
+    return dirty_log_permissions(batch->log, memslot_permissions(batch->slot, found->writable), EPT_READ);
 }
 
 /* Maps the first page, as large as it may be. How many pages from it on are mapped now. The lock is held. */
@@ -56,7 +57,8 @@ static u64 map_first(const struct batch *batch, enum level level, struct table_c
     const struct memslot *slot = batch->slot;
     const struct backing_page *found = &batch->found[0].first;
     struct spt *spt = &batch->vm->spt;
-    struct spt_mapping mapping = { batch->first, found->pfn, level, permissions_of(slot, found), dirty_log_arm(slot) };
+    struct spt_mapping mapping = { batch->first, found->pfn, level, permissions_of(batch, found),
+                                   dirty_log_arm(batch->log) };
 
     if (!backing_is_current(slot->backing, batch->sequence, memslot_page(slot, batch->first), found, level))
         return 0;
@@ -79,7 +81,7 @@ static u64 map_runs(const struct batch *batch, struct table_cache *cache)
 
         if (!backing_run_is_current(slot->backing, batch->sequence, page, run))
             break;
-        u64 leaf = ept_leaf(run->first.pfn, LEVEL_4K, permissions_of(slot, &run->first));
+        u64 leaf = ept_leaf(run->first.pfn, LEVEL_4K, permissions_of(batch, &run->first));
         runs[count] = (struct spt_run){ leaf, run->count };
         page += run->count;
     }
@@ -107,8 +109,8 @@ static u64 map_batch(const struct batch *batch, struct table_cache *cache)
 }
 
 /* One batch of a slot. 0 (*gfn has moved, or others have to run first), -ENOMEM. */
-static int populate_step(struct vm_memory *vm, const struct memslot *slot, gfn_t *gfn, gfn_t end,
-                         struct table_cache *cache)
+static int populate_step(struct vm_memory *vm, const struct memslot *slot, const struct dirty_log *log, gfn_t *gfn,
+                         gfn_t end, struct table_cache *cache)
 {
     struct batch batch;
     u64 done;
@@ -116,6 +118,7 @@ static int populate_step(struct vm_memory *vm, const struct memslot *slot, gfn_t
     /* Not with an initializer: that clears what is found here anyway, which is most of a step for a large leaf. */
     batch.vm = vm;
     batch.slot = slot;
+    batch.log = log;
     batch.first = *gfn;
 
     spt_reclaim(&vm->spt);
@@ -150,7 +153,8 @@ int vm_memory_populate(struct vm_memory *vm, gfn_t first, u64 npages)
             if (first.v < slot->base.v)
                 first = slot->base;
             gfn_t slot_end = memslot_end(slot);
-            error = populate_step(vm, slot, &first, slot_end.v < end.v ? slot_end : end, &cache);
+            error =
+                populate_step(vm, slot, memslots_log(set, slot), &first, slot_end.v < end.v ? slot_end : end, &cache);
         }
         memslots_read_end(set);
         /* Where pages are lost, or invalidated one by one, a step is one page. */

@@ -20,9 +20,15 @@ static void insert(struct vm_memory *vm, struct memslot *slot)
     vm_void_markers(vm);
 }
 
-void vm_replace_slot(struct vm_memory *vm, struct memslot *old, struct memslot *slot)
+static void replace_slot(struct vm_memory *vm, struct memslot *old, struct memslot *slot)
 {
     memslots_replace(&vm->slots, old, slot);
+    vm_void_markers(vm);
+}
+
+void vm_set_log(struct vm_memory *vm, struct memslot *slot, struct dirty_log *log)
+{
+    memslots_set_log(&vm->slots, slot, log);
     vm_void_markers(vm);
 }
 
@@ -89,7 +95,7 @@ int vm_memory_remove_slot(struct vm_memory *vm, u32 id)
         invalidate(vm, slot);
         memslots_remove(&vm->slots, slot);
         vm_void_markers(vm);
-        if (slot->log != NULL)
+        if (memslot_log(slot) != NULL)
             atomic_add(&vm->logging, -1);
         memslot_destroy(slot);
     }
@@ -111,14 +117,14 @@ static int prepare_changed(struct vm_memory *vm, const struct memslot *old, gfn_
     if (error != 0)
         return error;
     /* What is logged is logged by gfn. */
-    if (old->log != NULL && base.v != old->base.v) {
-        wanted.log = dirty_log_create_moved(base, old->npages, old->log);
-        if (wanted.log == NULL)
+    if (memslot_log(old) != NULL && base.v != old->base.v) {
+        wanted.log[0] = wanted.log[1] = dirty_log_create_moved(base, old->npages, memslot_log(old));
+        if (memslot_log(&wanted) == NULL)
             return -ENOMEM;
     }
     *prepared = memslot_create(&wanted);
-    if (*prepared == NULL && wanted.log != old->log)
-        dirty_log_destroy(wanted.log);
+    if (*prepared == NULL && memslot_log(&wanted) != memslot_log(old))
+        dirty_log_destroy(memslot_log(&wanted));
     return *prepared == NULL ? -ENOMEM : 0;
 }
 
@@ -131,12 +137,12 @@ static int move_slot(struct vm_memory *vm, struct memslot *old, gfn_t base)
         return error;
     invalidate(vm, old);
     /* Nothing of it is mapped, and no processor has a write of it left to log. */
-    if (old->log != NULL)
-        dirty_log_move(slot->log, slot->base, old->log, old->base);
-    vm_replace_slot(vm, old, slot);
+    if (memslot_log(old) != NULL)
+        dirty_log_move(memslot_log(slot), slot->base, memslot_log(old), old->base);
+    replace_slot(vm, old, slot);
     /* What a change of the backing has put into the old log meanwhile. */
-    if (old->log != NULL)
-        dirty_log_move(slot->log, slot->base, old->log, old->base);
+    if (memslot_log(old) != NULL)
+        dirty_log_move(memslot_log(slot), slot->base, memslot_log(old), old->base);
     memslot_destroy(old);
     return 0;
 }
@@ -149,10 +155,10 @@ static int change_flags(struct vm_memory *vm, struct memslot *old, u32 flags)
     if (error != 0)
         return error;
     /* When nobody has the old slot any more, nothing new becomes writable; what is writable already is taken back then. */
-    vm_replace_slot(vm, old, slot);
+    replace_slot(vm, old, slot);
     if (flags & MEMSLOT_READ_ONLY)
         spt_write_protect_all(&vm->spt, slot->base, memslot_end(slot), false);
-    old->log = NULL;
+    old->log[0] = old->log[1] = NULL;
     memslot_destroy(old);
     return 0;
 }

@@ -78,13 +78,13 @@ static void check_user(const struct ref_vm *vm, unsigned id, enum dirty_user num
 
     if (!user->active)
         return;
-    if (slot == NULL || slot->log == NULL || !dirty_log_is_user(slot->log, number))
+    if (slot == NULL || memslot_log(slot) == NULL || !dirty_log_is_user(memslot_log(slot), number))
         machine_fail("slot %u: user %u of its log is not known", id, number);
     for (u64 page = 0; page < slot->npages; page++) {
         u64 gfn = slot->base.v + page;
 
-        if (user->owed[page] != 0 && !page_set_has(&slot->log->written, gfn) &&
-            !page_set_has(&slot->log->held[number], gfn))
+        if (user->owed[page] != 0 && !page_set_has(&memslot_log(slot)->written, gfn) &&
+            !page_set_has(&memslot_log(slot)->held[number], gfn))
             machine_fail(
                 "VM %d, slot %u, gfn %#llx: a write is lost to user %u (written at %llu, reported at %llu, now "
                 "%llu)",

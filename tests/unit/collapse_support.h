@@ -176,7 +176,8 @@ static inline void assert_armed(void)
         u64 entry = *entry_of(&base, gfn);
         bool is_small = level_of(&base, gfn) == LEVEL_4K;
 
-        if (!ept_is_present(entry) || page_set_get(&slot->log->written, gfn / PAGE_SET_WORD) >> gfn % PAGE_SET_WORD & 1)
+        if (!ept_is_present(entry) ||
+            page_set_get(&memslot_log(slot)->written, gfn / PAGE_SET_WORD) >> gfn % PAGE_SET_WORD & 1)
             continue;
         assert_int_equal(entry & (is_small && mm_caps()->log_modifications ? EPT_DIRTY : EPT_WRITE), 0);
     }

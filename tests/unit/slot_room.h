@@ -19,7 +19,7 @@ static inline void fill_slot_room(const struct memslot *slot, unsigned left, str
     port_host_take_all_but(0);
     while ((taken = memslot_create(slot)) != NULL) {
         /* Not its own. */
-        taken->log = NULL;
+        taken->log[0] = taken->log[1] = NULL;
         assert_true(room->count < sizeof(room->taken) / sizeof(room->taken[0]));
         room->taken[room->count++] = taken;
     }

@@ -311,7 +311,7 @@ static int start_nx_large(void **state)
 
 static void test_C10_finds_what_is_neither_armed_nor_in_the_log(void **state)
 {
-    struct dirty_log *log = memslots_find_id(memslots_active(&vm->slots), 0)->log;
+    struct dirty_log *log = memslot_log(memslots_find_id(memslots_active(&vm->slots), 0));
     u64 *large = entry_at(vm, 5, LEVEL_2M), *small = entry_at(vm, 601, LEVEL_4K), *written = small - 1;
     u64 dirty = mm_caps()->log_modifications ? EPT_DIRTY : EPT_WRITE;
     u64 right = *large;

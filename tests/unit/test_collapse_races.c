@@ -160,7 +160,7 @@ static void race(void (*what)(void), bool on_slots)
         acted = recover_with(what);
         assert_all_sound(vm);
         const struct memslot *slot = memslots_find_id(memslots_active(&vm->slots), 0);
-        if (slot != NULL && slot->log != NULL)
+        if (slot != NULL && memslot_log(slot) != NULL)
             assert_armed();
         for (u64 gfn = 0; gfn < PAGES && what == read_only && acted; gfn++)
             assert_int_equal(may(&base, gfn) & ACCESS_WRITE, 0);

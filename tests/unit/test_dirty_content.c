@@ -166,8 +166,9 @@ static void test_C10_a_copy_on_write_is_logged_where_it_was_written(void **state
     guest_write(&cpus[1], 4096 + 6);
     leave_all();
     assert_int_equal(harvest(), 0);
-    assert_int_equal(page_set_has(&memslots_find_id(memslots_active(&vm->slots), 1)->log->written, 4096 + 6), 1);
-    assert_int_equal(page_set_count(&memslots_find_id(memslots_active(&vm->slots), 1)->log->written), 2);
+    assert_int_equal(page_set_has(&memslot_log(memslots_find_id(memslots_active(&vm->slots), 1))->written, 4096 + 6),
+                     1);
+    assert_int_equal(page_set_count(&memslot_log(memslots_find_id(memslots_active(&vm->slots), 1))->written), 2);
     /* The last one with a frame takes it over: the same frame, and written again. */
     guest_write(&cpus[0], 1031);
     assert_reported(DIRTY_OPERATOR, 1031);

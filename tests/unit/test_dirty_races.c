@@ -23,7 +23,7 @@ static bool can_harvest(void)
 {
     const struct memslot *slot = memslots_find_id(memslots_active(&vm->slots), 0);
 
-    return nothing_is_held() && (slot == NULL || slot->log == NULL || slot->log->busy == 0);
+    return nothing_is_held() && (slot == NULL || memslot_log(slot) == NULL || memslot_log(slot)->busy == 0);
 }
 
 static void at_point(const void *word)

@@ -167,23 +167,31 @@ static void test_without_memory_for_sets_more_is_counted(void **state)
     }
 }
 
-/* The log goes on then; the next measurement takes it over, and ends it. */
-static void test_a_log_that_could_not_be_stopped(void **state)
+/* Not even a slot has room in the pools' frames. */
+static void test_M2_a_log_ends_without_memory(void **state)
 {
+    struct slot_room room;
+
     show(1024, 1024, 0, LEVEL_4K);
     map_all();
     begin(RATE_BY_LOG, false);
     write_some(1024, 5, 1);
     leave_all();
-    /* Not even a slot has room in the pools' frames. */
-    struct slot_room room;
     fill_slot_room(memslots_find_id(memslots_active(&vm->slots), 0), 0, &room);
     port_host_take_all_but(0);
     dirty_rate_end(&rate);
     port_host_give_back();
     empty_slot_room(&room);
-    assert_int_equal(vm->logging, 1);
-    write_some(1024, 9, 1);
+    assert_int_equal(vm->logging, 0);
+    nothing_is_left();
+}
+
+/* As that of a slot which moves while the logs begin, and is met a second time. */
+static void test_a_log_that_is_there_already(void **state)
+{
+    show(1024, 1024, 0, LEVEL_4K);
+    map_all();
+    assert_int_equal(vm_memory_start_log(vm, 0, DIRTY_RATE, 0), 0);
     begin(RATE_BY_LOG, false);
     sample_is(0, 0);
     write_some(1024, 3, 1);
@@ -201,7 +209,8 @@ int main(void)
         BOTH(test_R3_an_error_gives_everything_back),
         BOTH(test_R3_without_memory_there_is_no_measurement),
         BOTH(test_without_memory_for_sets_more_is_counted),
-        BOTH(test_a_log_that_could_not_be_stopped),
+        BOTH(test_M2_a_log_ends_without_memory),
+        BOTH(test_a_log_that_is_there_already),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -226,7 +226,8 @@ static void write_in_guest(u64 gfn)
     if (pml())
         vm_memory_log_writes(&cpus[0].vcpu, &gpa, 1);
     else
-        dirty_log_mark_vcpu(&cpus[0].vcpu, memslots_find_id(memslots_active(&vm->slots), 0), (gfn_t){ gfn });
+        dirty_log_mark_vcpu(&cpus[0].vcpu, memslot_log(memslots_find_id(memslots_active(&vm->slots), 0)),
+                            (gfn_t){ gfn });
 }
 
 /* A reap at each moment of a write's way into the log and the ring: it is in this report, or in the log. */

@@ -273,7 +273,7 @@ static void test_C10_pages_of_1g(void **state)
 
 static void assert_not_logged(void)
 {
-    assert_null(memslots_find_id(memslots_active(&vm->slots), 0)->log);
+    assert_null(memslot_log(memslots_find_id(memslots_active(&vm->slots), 0)));
     assert_int_equal(vm->logging, 0);
 }
 

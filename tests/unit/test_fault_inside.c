@@ -69,7 +69,7 @@ static void show_protected(void)
 
 static struct page_set *written(void)
 {
-    return &memslots_find_id(memslots_active(&vm->slots), 0)->log->written;
+    return &memslot_log(memslots_find_id(memslots_active(&vm->slots), 0))->written;
 }
 
 /* ---- what it does */

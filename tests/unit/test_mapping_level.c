@@ -41,7 +41,7 @@ static void test_C5_C9_matches_the_definition(void **state)
         };
         u64 gfn = slot.base.v + random_below(&seed, slot.npages);
         enum level piece = LEVEL_4K + (enum level)random_below(&seed, 3);
-        enum level level = mapping_level(&slot, (gfn_t){ gfn }, piece);
+        enum level level = mapping_level(&slot, NULL, (gfn_t){ gfn }, piece);
 
         assert_true(possible(&slot, gfn, level, piece));
         if (level < LEVEL_2M)
@@ -57,16 +57,16 @@ static void test_C5_one_gigabyte(void **state)
     gfn_t gfn = { (1ull << 18) + 5 };
 
     mm_init(&port_host_caps);
-    assert_int_equal(mapping_level(&slot, gfn, LEVEL_1G), LEVEL_1G);
-    assert_int_equal(mapping_level(&slot, gfn, LEVEL_2M), LEVEL_2M);
+    assert_int_equal(mapping_level(&slot, NULL, gfn, LEVEL_1G), LEVEL_1G);
+    assert_int_equal(mapping_level(&slot, NULL, gfn, LEVEL_2M), LEVEL_2M);
     slot.npages--;
-    assert_int_equal(mapping_level(&slot, gfn, LEVEL_1G), LEVEL_2M);
-    assert_int_equal(mapping_level(&slot, (gfn_t){ (2ull << 18) - 2 }, LEVEL_1G), LEVEL_4K);
+    assert_int_equal(mapping_level(&slot, NULL, gfn, LEVEL_1G), LEVEL_2M);
+    assert_int_equal(mapping_level(&slot, NULL, (gfn_t){ (2ull << 18) - 2 }, LEVEL_1G), LEVEL_4K);
     slot.npages++;
     slot.offset = 512;
-    assert_int_equal(mapping_level(&slot, gfn, LEVEL_1G), LEVEL_2M);
+    assert_int_equal(mapping_level(&slot, NULL, gfn, LEVEL_1G), LEVEL_2M);
     slot.offset = 511;
-    assert_int_equal(mapping_level(&slot, gfn, LEVEL_1G), LEVEL_4K);
+    assert_int_equal(mapping_level(&slot, NULL, gfn, LEVEL_1G), LEVEL_4K);
 }
 
 static void test_C9_processor_limits(void **state)
@@ -76,14 +76,14 @@ static void test_C9_processor_limits(void **state)
 
     caps.page_1g = false;
     mm_init(&caps);
-    assert_int_equal(mapping_level(&slot, (gfn_t){ 9 }, LEVEL_1G), LEVEL_2M);
+    assert_int_equal(mapping_level(&slot, NULL, (gfn_t){ 9 }, LEVEL_1G), LEVEL_2M);
     caps.page_2m = false;
     mm_init(&caps);
-    assert_int_equal(mapping_level(&slot, (gfn_t){ 9 }, LEVEL_1G), LEVEL_4K);
+    assert_int_equal(mapping_level(&slot, NULL, (gfn_t){ 9 }, LEVEL_1G), LEVEL_4K);
     caps.page_1g = true;
     mm_init(&caps);
-    assert_int_equal(mapping_level(&slot, (gfn_t){ 9 }, LEVEL_1G), LEVEL_1G);
-    assert_int_equal(mapping_level(&slot, (gfn_t){ 9 }, LEVEL_2M), LEVEL_4K);
+    assert_int_equal(mapping_level(&slot, NULL, (gfn_t){ 9 }, LEVEL_1G), LEVEL_1G);
+    assert_int_equal(mapping_level(&slot, NULL, (gfn_t){ 9 }, LEVEL_2M), LEVEL_4K);
 }
 
 int main(void)

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include "mm/dirty_log.h"
 #include "tests/unit/memslots_support.h"
 
 /* All that a set shows, the same in each of its trees. */
@@ -12,6 +13,7 @@ struct picture {
     struct {
         const struct memslot *slot;
         bool invalid;
+        const struct dirty_log *log;
     } at[4];
 };
 
@@ -26,6 +28,7 @@ static struct picture picture_of(struct memslot_set *set)
         assert_ptr_equal(memslots_find(set, slot->base), slot);
         picture.at[picture.count].slot = slot;
         picture.at[picture.count].invalid = memslots_is_invalid(set, slot);
+        picture.at[picture.count].log = memslots_log(set, slot);
         picture.count++;
     }
     unsigned count = 0;
@@ -44,6 +47,7 @@ static void assert_same(const struct picture *a, const struct picture *b)
     for (unsigned i = 0; i < a->count; i++) {
         assert_ptr_equal(a->at[i].slot, b->at[i].slot);
         assert_int_equal(a->at[i].invalid, b->at[i].invalid);
+        assert_ptr_equal(a->at[i].log, b->at[i].log);
     }
 }
 
@@ -107,6 +111,14 @@ static void replace(struct memslot *old, struct memslot *slot)
     memslots_replace(&slots, old, slot);
 }
 
+/* It is only looked for, not looked at. */
+static struct dirty_log some_log;
+
+static void begin_log(struct memslot *old, struct memslot *slot)
+{
+    memslots_set_log(&slots, old, &some_log);
+}
+
 /* One change with a reader that comes at point `when`. Which generation it saw: 0, 1; -1: the change has fewer points. */
 static int observe(unsigned when, bool invalid, void (*change)(struct memslot *old, struct memslot *slot))
 {
@@ -150,11 +162,12 @@ static int observe(unsigned when, bool invalid, void (*change)(struct memslot *o
         assert_same(&set, &after);
         assert_false(memslots_is_read(&slots.set[i]));
     }
+    old->log[0] = old->log[1] = NULL;
     while (slots.set[0].count > 0)
         drop(memslots_first(memslots_active(&slots)));
     if (change == take_out || change == replace)
         memslot_destroy(old);
-    if (change == invalidate || change == take_out)
+    if (change == invalidate || change == take_out || change == begin_log)
         memslot_destroy(slot);
     return result;
 }
@@ -164,9 +177,8 @@ static void test_M1_M4_M5_a_reader_keeps_what_it_found(void **state)
     static const struct {
         bool invalid;
         void (*change)(struct memslot *old, struct memslot *slot);
-    } changes[] = {
-        { false, insert }, { false, invalidate }, { true, take_out }, { false, replace }, { true, replace }
-    };
+    } changes[] = { { false, insert },  { false, invalidate }, { true, take_out },
+                    { false, replace }, { true, replace },     { false, begin_log } };
 
     for (unsigned i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
         unsigned seen[2] = { 0 };

@@ -255,8 +255,8 @@ static void step_fault(void)
     struct backing_page found;
     u64 page = slot->offset + gfn - slot->base;
     assert_int_equal(backing_lookup(slot->backing->backing, page, &found), 0);
-    enum level possible =
-        mapping_level(memslots_find(memslots_active(&model->vm->slots), (gfn_t){ gfn }), (gfn_t){ gfn }, found.level);
+    const struct memslot *shown = memslots_find(memslots_active(&model->vm->slots), (gfn_t){ gfn });
+    enum level possible = mapping_level(shown, memslot_log(shown), (gfn_t){ gfn }, found.level);
     assert_true(level <= possible);
     if (result == FAULT_INSTALLED && !model->limited)
         assert_int_equal(level, stop.level < possible ? stop.level : possible);

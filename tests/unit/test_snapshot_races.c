@@ -32,7 +32,7 @@ static bool is_held(void)
                    vm->slots.changing != 0;
 
     for (; slot != NULL; slot = memslots_next(memslots_active(&vm->slots), slot))
-        is_held = is_held || (slot->log != NULL && slot->log->busy != 0);
+        is_held = is_held || (memslot_log(slot) != NULL && memslot_log(slot)->busy != 0);
     if (needs_no_reader)
         is_held = is_held || memslots_is_read(&vm->slots.set[0]) || memslots_is_read(&vm->slots.set[1]);
     return is_held;
