@@ -173,7 +173,7 @@ static void print_world(u64 seed)
 
 static void runs(enum cpu_policy policy, u64 from, u64 count)
 {
-    u64 all_writes = 0;
+    u64 all_writes = 0, all_reports = 0;
 
     for (u64 seed = from; seed < from + count; seed++) {
         const char *failure = run(seed, 1500, policy);
@@ -182,9 +182,12 @@ static void runs(enum cpu_policy policy, u64 from, u64 count)
             fail_msg("%s", failure);
         /* The run reaches what it is about. */
         assert_true(world.reads > 500 && world.writes > 300 && world.faults > 500 && world.audits > 20);
-        assert_true(logged_writes > 100 && reports > 100 && world.harvests > 50);
+        assert_true(logged_writes > 100 && reports > 0 && world.harvests > 50);
         all_writes += logged_writes;
+        all_reports += reports;
     }
+    /* How many pages are in a report is mostly chance: which slots are there when a log begins. */
+    assert_true(all_reports > count * 300);
     printf("# %llu writes to logged pages, and none was lost\n", (unsigned long long)all_writes);
     fflush(stdout);
 }
