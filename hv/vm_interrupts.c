@@ -143,8 +143,8 @@ int vm_apic_msr_write(struct vcpu *vcpu, u32 msr, u64 value)
 }
 
 /*
- * Before run_until nothing comes due, neither before the write nor after it, and then vm_clocks_run() is asked: there is nothing
- * to bound.
+ * What is due already, or would be due before run_until, is not quick. What is armed here comes later, and vm_clocks_run() is
+ * asked before it does: there is nothing to bound.
  */
 bool vm_deadline_write_quickly(struct vcpu *vcpu, u64 value)
 {

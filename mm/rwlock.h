@@ -48,6 +48,7 @@ static inline void rwlock_unlock_shared(struct rwlock *lock)
 {
     atomic_add(&lock->reader_out, RWLOCK_READER);
 }
+
 /* Whether this processor owns it exclusively (H4: asserted). */
 bool rwlock_is_mine(const struct rwlock *lock);
 

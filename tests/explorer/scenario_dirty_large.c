@@ -53,6 +53,14 @@ static void start_inside(void)
     scene.guest[0].resolves_inside = true;
 }
 
+/* And where pages are missing in the table, which are mapped without leaving. */
+static void start_with_gaps(void)
+{
+    start_inside();
+    vm_memory_zap(scene.vm, (gfn_t){ SCENE_GFN + 1 }, JUDGED - 1);
+    EXPECT(vm_memory_get_stats(scene.vm).mapped[LEVEL_4K] == LARGE_PAGES - (JUDGED - 1));
+}
+
 MACHINES(start_large)
 MACHINES(start_lazy)
 MACHINES(start_stopped)
@@ -138,6 +146,8 @@ SCENARIO(dirty_inside_recover, .setup = start_inside, .frames = LARGE_FRAMES, .a
          .check = check_large);
 SCENARIO(dirty_inside_start_recover, .setup = start_inside, .frames = LARGE_FRAMES,
          .actor = { write_inside, start_log, recover }, .check = judge_check, .bound = 1);
+SCENARIO(dirty_first_touch_recover, .setup = start_with_gaps, .frames = LARGE_FRAMES,
+         .actor = { write_inside, recover }, .check = check_large);
 SCENARIO_IN_BOTH(dirty_recover_start_lazily, start_stopped, .frames = LARGE_FRAMES,
                  .actor = { write_by_0, start_lazily_and_split, recover }, .check = judge_check);
 SCENARIO_IN_BOTH(dirty_write_stop_recover, start_lazy, .frames = LARGE_FRAMES,

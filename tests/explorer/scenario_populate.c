@@ -6,8 +6,7 @@
 #include "mm/atomic.h"
 #include "mm/port.h"
 #include "mm/vm.h"
-#include "tests/explorer/explorer.h"
-#include "tests/explorer/scene.h"
+#include "tests/explorer/dirty_judge.h"
 
 enum { FIRST = 0x11, SECOND = 0x22, RUN = 4 };
 
@@ -216,3 +215,95 @@ SCENARIO(populate_invalidate_all, .setup = start_1_with_table, .actor = { popula
          .check = scene_check);
 SCENARIO(populate_remove_slot, .setup = start_1_with_table, .actor = { populate_0, populate_2, remove_slot },
          .check = check_removed);
+
+/* ---- with a change of what the slot permits, or logs, and of what a view permits */
+
+static u64 last;
+
+static void make_read_only(void)
+{
+    EXPECT(vm_memory_set_slot_flags(scene.vm, SCENE_SLOT, MEMSLOT_READ_ONLY) == 0);
+    last = scene_content(scene.backing, 0);
+    atomic_write(&done, 1u);
+}
+
+static void write_while_possible(void)
+{
+    for (u64 value = FIRST; value <= SECOND; value += SECOND - FIRST) {
+        bool forbidden = atomic_read(&done) != 0;
+        enum fault_result result = guest_write(&scene.guest[0], page(0), value);
+
+        EXPECT(result == FAULT_READ_ONLY || (!forbidden && result == FAULT_INSTALLED));
+        guest_leave(&scene.guest[0]);
+    }
+}
+
+static void check_frozen(void)
+{
+    EXPECT(scene_content(scene.backing, 0) == last);
+    scene_check();
+}
+
+/* With PML what is mapped is armed; where permissions say so, it depends on who knows of the log. */
+static void start_judged(void)
+{
+    judge_start_machine(false);
+    start_1_with_table();
+    judge_guests(false);
+}
+
+static void write_0_and_2(void)
+{
+    guest_store(&scene.guest[0], page(0) + 8, FIRST);
+    guest_store(&scene.guest[0], page(2) + 8, FIRST);
+    guest_leave(&scene.guest[0]);
+    guest_store(&scene.guest[0], page(0) + 8, SECOND);
+    guest_leave(&scene.guest[0]);
+}
+
+static void start_log_and_harvest(void)
+{
+    judge_start_user(DIRTY_OPERATOR, 0);
+    judge_harvest(DIRTY_OPERATOR);
+}
+
+static u32 view;
+
+static void start_view(void)
+{
+    scene_start(2);
+    EXPECT(vm_memory_create_view(scene.vm, &view) == 0);
+    EXPECT(vcpu_memory_select(&scene.guest[1].vcpu, view, 4) == 0);
+}
+
+static void protect(void)
+{
+    EXPECT(vm_memory_protect_view(scene.vm, view, (gfn_t){ SCENE_GFN }, 1, ACCESS_READ) == 0);
+    atomic_write(&done, 1u);
+}
+
+static void write_by_view(void)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        bool forbidden = atomic_read(&done) != 0;
+        enum fault_result result = guest_write(&scene.guest[1], page(0) + 16, FIRST);
+
+        EXPECT(result == FAULT_DENIED || (result == FAULT_INSTALLED && !forbidden));
+        guest_leave(&scene.guest[1]);
+    }
+}
+
+static void check_view(void)
+{
+    guest_destroy(&scene.guest[1]);
+    scene.guests = 1;
+    EXPECT(vm_memory_drop_view(scene.vm, view) == 0);
+    scene_check();
+}
+
+SCENARIO(populate_read_only, .setup = start_1, .actor = { write_while_possible, populate_0, make_read_only },
+         .check = check_frozen);
+SCENARIO(populate_start_log, .setup = start_judged, .actor = { write_0_and_2, populate_0, start_log_and_harvest },
+         .check = judge_check);
+SCENARIO(populate_view_protect, .setup = start_view, .actor = { write_by_view, populate_0, protect },
+         .check = check_view);
