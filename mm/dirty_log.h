@@ -10,8 +10,8 @@
  * the first write to it.
  *
  * The order that makes it right (C10, C11):
- *  - start: the slot has its log (vm->logging, then the set where it has one is published), every vCPU has left the guest once and knows
- *    it (tlb_flush), and only then is anything armed.
+ *  - start: the slot has its log (vm->logging, then the set where it has one is published), every vCPU has left the guest
+ *    once and knows it (tlb_flush), and only then is anything armed.
  *  - harvest: what is in `written` is taken out, then armed, flushed, then reported. A write in between is in this report,
  *    because whoever reads the page does that after the report; a write after that is logged anew.
  *  - a write fault gives the permission first and logs then, both before the vCPU enters again; PML buffers are emptied at

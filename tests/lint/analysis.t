@@ -18,7 +18,9 @@ sub slurp {
     return <$in> // '';
 }
 
-open my $xargs, '|-', "xargs -P 2 -n 4 sh -c 'clang-tidy --quiet \"\$@\" -- -std=gnu11 -I. -I$build/generated -ffreestanding " .
-    "-mgeneral-regs-only -fshort-wchar 2>/dev/null' sh >$build/clang-tidy.log" or die;
+my ($frames_at) = slurp('hypervisor.mk') =~ /(-DMM_FRAMES_AT=\S+)/ or die;
+my $flags = "-std=gnu11 $frames_at -I. -I$build/generated -ffreestanding -mgeneral-regs-only -fshort-wchar";
+open my $xargs, '|-', "xargs -P 2 -n 4 sh -c 'clang-tidy --quiet \"\$@\" -- $flags 2>/dev/null' sh >$build/clang-tidy.log"
+    or die;
 print $xargs "$_\n" for @files;
 ok close $xargs, 'clang-tidy' or diag slurp("$build/clang-tidy.log");
