@@ -293,9 +293,11 @@ static void run(struct vcpu *vcpu)
             return;
         /*
          * Quick exits do not set the timer: where it would begin anew with each of them there are none. Nor do they know what a
-         * debugger does at the end of an instruction.
+         * debugger does at the end of an instruction. With several processors they stay off: a guest of 4 vCPUs on 4 processors
+         * (tests/system/linux.t) has failed with them, and it is not known yet which of them is wrong there.
          */
-        vcpu->quick_until = vmx_caps.save_timer && !vcpu->debug.controls ? vcpu->run_until : 0;
+        vcpu->quick_until =
+            vmx_caps.save_timer && !vcpu->debug.controls && processor_count() == 1 ? vcpu->run_until : 0;
         set_timer(vcpu->run_until - now);
         assert(vcpu_is_current(vcpu));
         switch (enter(vcpu)) {

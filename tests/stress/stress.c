@@ -20,6 +20,13 @@ const char *__tsan_default_options(void)
     return "halt_on_error=1";
 }
 
+/* Memory is copied for the mirror while guests write to it, as a migration does: what was written meanwhile is in the log. */
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+    return "race:copy_page\nrace_top:access\n";
+}
+
 void stress_fail(const char *file, int line, const char *condition)
 {
     fprintf(stderr, "%s:%d: %s\n", file, line, condition);
